@@ -1,0 +1,52 @@
+"""Whether rent may be asked for by STK Push now.
+
+M-Pesa allows one prompt per phone and minute, and has no idempotency key: after a lost answer the tenant may still see
+the prompt and pay (Daraja, STK Push). A second prompt while the first is unanswered can collect the rent twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from rentpay_cli.core.attempt import ENDED, State
+
+PROMPT_PAUSE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierPush:
+    """An earlier prompt to the same phone."""
+
+    payment_id: int
+    property_id: int
+    state: State
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TooSoon:
+    """The phone was prompted less than a minute ago."""
+
+    payment_id: int
+    wait_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class StillOpen:
+    """Rent of the same property was asked of the same phone, and nobody knows yet whether it was paid."""
+
+    payment_id: int
+    state: State
+
+
+def may_push(earlier: list[EarlierPush], property_id: int, now: datetime) -> TooSoon | StillOpen | None:
+    """Why the phone must not be prompted now, or None."""
+    for push in earlier:
+        if push.property_id == property_id and push.state not in ENDED:
+            return StillOpen(push.payment_id, push.state)
+    for push in earlier:
+        rest = PROMPT_PAUSE - (now - push.asked_at)
+        if rest > timedelta():
+            return TooSoon(push.payment_id, max(1, -(-rest // timedelta(seconds=1))))
+    return None
