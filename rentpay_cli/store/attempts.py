@@ -1,0 +1,129 @@
+"""Attempts: each request to M-Pesa to move money, written before it is sent."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, col, func, select, update
+
+from rentpay_cli.core.attempt import Direction, State
+from rentpay_cli.store.tables import Attempt
+
+
+class StaleWrite(Exception):
+    """Somebody else changed the row between our reading and our writing; read again and decide anew."""
+
+
+def token_sha256(token: str) -> str:
+    """What the database keeps of a callback token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def open_collection(session: Session, payment_id: int, amount_cents: int, token: str, at: datetime) -> Attempt:
+    """Write down that a tenant is about to be asked; the database refuses a second live attempt."""
+    attempt = Attempt(
+        direction=Direction.COLLECTION.value, payment_id=payment_id, number=1, **_new(amount_cents, token, at)
+    )
+    session.add(attempt)
+    session.flush()
+    return attempt
+
+
+def open_payout(session: Session, disbursement_id: int, amount_cents: int, token: str, at: datetime) -> Attempt:
+    """Write down that an owner's share is about to be sent; the database refuses a second live attempt."""
+    last = session.exec(select(func.max(Attempt.number)).where(Attempt.disbursement_id == disbursement_id)).one()
+    attempt = Attempt(
+        direction=Direction.PAYOUT.value,
+        disbursement_id=disbursement_id,
+        number=(last or 0) + 1,
+        **_new(amount_cents, token, at),
+    )
+    session.add(attempt)
+    session.flush()
+    return attempt
+
+
+def _new(amount_cents: int, token: str, at: datetime) -> dict[str, Any]:
+    return {
+        "state": State.SENDING.value,
+        "token_sha256": token_sha256(token),
+        "amount_cents": amount_cents,
+        "created_at": at,
+        "changed_at": at,
+    }
+
+
+def get(session: Session, attempt_id: int) -> Attempt:
+    """The attempt, locked until the transaction ends."""
+    attempt = session.get(Attempt, attempt_id, with_for_update=True)
+    if attempt is None:
+        raise LookupError(f"no attempt {attempt_id}")
+    return attempt
+
+
+def by_token(session: Session, digest: str) -> Attempt | None:
+    """The attempt whose callback address carries the token with this SHA-256."""
+    return session.exec(select(Attempt).where(Attempt.token_sha256 == digest)).first()
+
+
+def of_disbursement(session: Session, disbursement_id: int) -> list[Attempt]:
+    """Every attempt to pay out a disbursement, oldest first."""
+    return list(
+        session.exec(select(Attempt).where(Attempt.disbursement_id == disbursement_id).order_by(col(Attempt.number)))
+    )
+
+
+def receipt_is_used(session: Session, receipt: str, attempt_id: int | None) -> bool:
+    """Whether another attempt already carries the receipt."""
+    other = select(Attempt.id).where(Attempt.receipt == receipt, Attempt.id != attempt_id)
+    return session.exec(other).first() is not None
+
+
+_UNIQUE_IDS = ("checkout_request_id", "conversation_id", "originator_conversation_id")
+
+
+def ids_in_use(session: Session, ids: dict[str, object], attempt_id: int | None) -> list[str]:
+    """Which of M-Pesa's ids, by name, already belong to another attempt."""
+    return [
+        name
+        for name in _UNIQUE_IDS
+        if name in ids
+        and session.exec(
+            select(Attempt.id).where(getattr(Attempt, name) == ids[name], Attempt.id != attempt_id)
+        ).first()
+        is not None
+    ]
+
+
+def move(session: Session, attempt: Attempt, to: State, at: datetime, **changes: Any) -> None:
+    """Move the attempt from the state we saw to another; raises `StaleWrite` if it is no longer there."""
+    statement = (
+        update(Attempt)
+        .where(col(Attempt.id) == attempt.id, col(Attempt.state) == attempt.state)
+        .values(state=to.value, changed_at=at, **changes)
+    )
+    if session.execute(statement).rowcount != 1:  # type: ignore[attr-defined]
+        raise StaleWrite(f"attempt {attempt.id} is no longer {attempt.state}")
+    session.refresh(attempt)
+
+
+def overdue(
+    session: Session, direction: Direction, states: tuple[State, ...], before: datetime, limit: int
+) -> list[int]:
+    """Numbers of attempts that have been in one of the states since before the moment, oldest first."""
+    return [
+        number
+        for number in session.exec(
+            select(Attempt.id)
+            .where(
+                Attempt.direction == direction.value,
+                col(Attempt.state).in_([state.value for state in states]),
+                col(Attempt.changed_at) < before,
+            )
+            .order_by(col(Attempt.id))
+            .limit(limit)
+        )
+        if number is not None
+    ]

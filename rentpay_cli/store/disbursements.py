@@ -1,0 +1,102 @@
+"""Disbursements: an owner's share on its way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, col, func, select, update
+
+from rentpay_cli.core.codes import Advice
+from rentpay_cli.core.disburse import DisbursementStatus
+from rentpay_cli.core.fee import owner_is_due
+from rentpay_cli.store.attempts import StaleWrite
+from rentpay_cli.store.tables import Disbursement, Payment
+
+
+def create_for(session: Session, payment: Payment, at: datetime, *, moved_by_mpesa: bool = True) -> Disbursement:
+    """The share of one paid payment: pending, or not required where no M-Pesa money can move."""
+    due = moved_by_mpesa and owner_is_due(payment.share_cents)
+    disbursement = Disbursement(
+        owner_id=payment.owner_id,
+        paybill=payment.owner_paybill,
+        account_number=payment.owner_account_number,
+        collected_cents=payment.amount_cents,
+        fee_cents=payment.fee_cents,
+        amount_cents=payment.share_cents,
+        status=(DisbursementStatus.PENDING if due else DisbursementStatus.NOT_REQUIRED).value,
+        created_at=at,
+    )
+    session.add(disbursement)
+    session.flush()
+    return disbursement
+
+
+def get(session: Session, disbursement_id: int) -> Disbursement:
+    """The disbursement, locked until the transaction ends."""
+    disbursement = session.get(Disbursement, disbursement_id, with_for_update=True)
+    if disbursement is None:
+        raise LookupError(f"no disbursement {disbursement_id}")
+    return disbursement
+
+
+def payments_of(session: Session, disbursement_id: int) -> list[Payment]:
+    """The payments whose share the disbursement carries."""
+    return list(
+        session.exec(select(Payment).where(Payment.disbursement_id == disbursement_id).order_by(col(Payment.id)))
+    )
+
+
+def move(session: Session, disbursement: Disbursement, to: DisbursementStatus, **changes: Any) -> None:
+    """Move it from the status we saw to another; raises `StaleWrite` if it is no longer there."""
+    statement = (
+        update(Disbursement)
+        .where(col(Disbursement.id) == disbursement.id, col(Disbursement.status) == disbursement.status)
+        .values(status=to.value, **changes)
+    )
+    if session.execute(statement).rowcount != 1:  # type: ignore[attr-defined]
+        raise StaleWrite(f"disbursement {disbursement.id} is no longer {disbursement.status}")
+    session.refresh(disbursement)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A share that waits to be sent."""
+
+    disbursement_id: int
+    payment_id: int
+    amount_cents: int
+
+
+def waiting(
+    session: Session,
+    status: DisbursementStatus,
+    *,
+    advices: Iterable[Advice] | None = None,
+    owner_id: int | None = None,
+    limit: int | None = None,
+) -> list[Waiting]:
+    """The shares in the status, oldest first; only those with one of the advices, where given."""
+    query = (
+        select(Disbursement.id, func.min(Payment.id), Disbursement.amount_cents)
+        .join(Payment, col(Payment.disbursement_id) == col(Disbursement.id))
+        .where(Disbursement.status == status.value)
+        .group_by(col(Disbursement.id), col(Disbursement.amount_cents))
+        .order_by(col(Disbursement.id))
+        .limit(limit)
+    )
+    if advices is not None:
+        query = query.where(col(Disbursement.advice).in_([advice.value for advice in advices]))
+    if owner_id is not None:
+        query = query.where(Disbursement.owner_id == owner_id)
+    return [Waiting(number or 0, payment or 0, cents) for number, payment, cents in session.exec(query)]
+
+
+def count(session: Session, status: DisbursementStatus, *, owner_id: int | None = None) -> int:
+    """How many disbursements are in the status."""
+    query = select(func.count()).select_from(Disbursement).where(Disbursement.status == status.value)
+    if owner_id is not None:
+        query = query.where(Disbursement.owner_id == owner_id)
+    return session.exec(query).one()

@@ -1,0 +1,134 @@
+"""Open the database, and the one way to write: a short transaction that never spans the network."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlmodel import Session
+
+from rentpay_cli.errors import BadDatabase
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+BUSY_TIMEOUT_SECONDS = 30
+
+
+class Database:
+    """The engine, and a lock that lets the writers of this process take fair turns on SQLite.
+
+    SQLite's own busy handler lets many writing threads starve each other for seconds.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.is_sqlite = url.startswith("sqlite")
+        self.engine = _open_sqlite(url) if self.is_sqlite else _open_postgresql(url)
+        self._turn = threading.Lock() if self.is_sqlite else contextlib.nullcontext()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Write in one transaction: committed at the end, undone on any exception; raises `BadDatabase`."""
+        session = Session(self.engine, expire_on_commit=False)
+        with self._turn, translated_errors(self.url), session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.engine.dispose()
+
+
+@contextmanager
+def translated_errors(url: str) -> Iterator[None]:
+    """Turn what the driver says about a database that cannot be used into a sentence."""
+    try:
+        yield
+    except OperationalError as error:
+        raise unusable(url, str(error.orig)) from error
+    except DatabaseError as error:
+        if "malformed" in str(error.orig) or "not a database" in str(error.orig):
+            raise unusable(url, str(error.orig)) from error
+        raise
+
+
+def unusable(url: str, reason: str) -> BadDatabase:
+    """The error for a database that is locked, read-only, full, damaged or out of reach."""
+    reason = reason.strip().splitlines()[0] if reason.strip() else "no reason given"
+    if url.startswith("sqlite"):
+        hint = "Check that the file and its folder can be written by you, that the disk has room, and who else uses it."
+        return BadDatabase(f"The database {sqlite_path(url)} cannot be used: {reason}.", hint)
+    hint = "Check RENTPAY_DATABASE_URL, and that the server runs and lets you in."
+    return BadDatabase(f"The PostgreSQL database cannot be used: {reason}.", hint)
+
+
+def sqlite_path(url: str) -> Path:
+    """The file behind an SQLite URL."""
+    return Path(url.removeprefix("sqlite:///"))
+
+
+def prepare_sqlite_file(path: Path) -> None:
+    """Make the folder and an empty file that its owner alone can read."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600, exist_ok=True)
+    except OSError as error:
+        raise BadDatabase(
+            f"The database {path} cannot be made: {error.strerror}.",
+            "Set RENTPAY_DATABASE_URL to a file in a folder that you may write, such as sqlite:////var/lib/rentpay/rentpay.db",
+        ) from error
+
+
+def _open_sqlite(url: str) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # we begin transactions ourselves, IMMEDIATE
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        took = [
+            connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
+        if took != ["wal", 2, 1]:
+            raise BadDatabase(
+                f"SQLite did not take the settings that keep money safe (it runs with {took}).",
+                "Put the database on a local disk: network folders cannot do this.",
+            )
+
+    @event.listens_for(engine, "begin")
+    def begin_immediate(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _open_postgresql(url: str) -> Engine:
+    try:
+        return create_engine(url, pool_pre_ping=True, pool_size=20, max_overflow=20)
+    except ModuleNotFoundError as error:
+        raise missing_driver() from error
+
+
+def missing_driver() -> BadDatabase:
+    """The error for a PostgreSQL URL without its driver installed."""
+    return BadDatabase(
+        "RENTPAY_DATABASE_URL names a PostgreSQL database, but its driver is not installed.",
+        "Install it with: pip install 'rentpay[postgres]'",
+    )
+
+
+def lock_while_deciding(session: Session, topic: str) -> None:
+    """Let one process at a time decide about the topic until the transaction ends.
+
+    SQLite needs nothing: its write transactions are one at a time from their first statement.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(hashtext(:topic))"), {"topic": topic})

@@ -1,0 +1,11 @@
+"""Run the migrations on the connection that `store.schema` hands over."""
+
+from alembic import context
+from sqlmodel import SQLModel
+
+from rentpay_cli.store import tables
+
+assert tables  # imported so that SQLModel knows the tables
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=SQLModel.metadata)
+context.run_migrations()
