@@ -1,0 +1,1 @@
+"""One business verb a file: read, decide, write; write before the wire and after it."""

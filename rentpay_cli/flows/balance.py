@@ -1,0 +1,29 @@
+"""Ask M-Pesa what the paybill's accounts hold; the answer comes by callback."""
+
+from __future__ import annotations
+
+from rentpay_cli.config import PAY_OUT
+from rentpay_cli.core.evidence import Acknowledged, Refused
+from rentpay_cli.errors import RuleRefused
+from rentpay_cli.runtime import Runtime
+from rentpay_cli.store import enquiries
+
+
+def ask_balance(rt: Runtime) -> int:
+    """Send the question and return its number; raises `RuleRefused` if M-Pesa did not take it."""
+    rt.settings.require(PAY_OUT)
+    rt.mpesa.prepare()
+    token = rt.new_token()
+    with rt.database.transaction() as session:
+        enquiry = enquiries.ask(session, "balance", token, rt.now())
+    reply = rt.mpesa.account_balance(
+        remarks="rentpay balance",
+        result_url=f"{rt.settings.b2b_callback_url}/{token}",
+        timeout_url=f"{rt.settings.timeout_url}/{token}/timeout",
+    )
+    if isinstance(reply, Acknowledged):
+        return enquiry.id or 0
+    text = f"{reply.text} ({reply.code})" if isinstance(reply, Refused) else reply.reason
+    with rt.database.transaction() as session:
+        enquiries.settle(session, session.merge(enquiry), "refused", text, rt.now())
+    raise RuleRefused(f"M-Pesa did not take the question: {text}", "Try again; a question moves no money.")

@@ -1,0 +1,233 @@
+"""Ask a tenant for rent by STK Push, or book rent that moved outside M-Pesa."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from sqlmodel import Session
+
+from rentpay_cli.config import COLLECT
+from rentpay_cli.core.attempt import State
+from rentpay_cli.core.collect import StillOpen, TooSoon, may_push
+from rentpay_cli.core.disburse import PaymentStatus
+from rentpay_cli.core.evidence import Acknowledged, Refused
+from rentpay_cli.core.fee import divide
+from rentpay_cli.core.money import show_kes
+from rentpay_cli.core.phone import mask_phone, parse_phone
+from rentpay_cli.errors import OutcomeUnknown, RuleRefused, WrongUse
+from rentpay_cli.flows.learn import Source, learn
+from rentpay_cli.runtime import Runtime
+from rentpay_cli.store import attempts, disbursements, journal, payments, register
+from rentpay_cli.store.engine import lock_while_deciding
+from rentpay_cli.store.tables import Owner, Payment, Property, Tenant
+
+MAX_PUSH_CENTS = 250_000 * 100
+"""M-Pesa's most for one STK Push (Daraja, limits)."""
+METHODS = ("cash", "bank", "cheque", "other")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A tenant was asked; whether the tenant pays is not known yet."""
+
+    payment_id: int
+    checkout_request_id: str | None
+    merchant_request_id: str | None
+    amount_cents: int
+    phone: str
+    property_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A payment that moved outside M-Pesa was booked."""
+
+    payment_id: int
+    amount_cents: int
+    fee_cents: int
+    property_name: str
+
+
+def initiate(
+    rt: Runtime,
+    *,
+    property_reference: str,
+    phone: str | None = None,
+    amount_cents: int | None = None,
+    tenant_reference: str | None = None,
+    force: bool = False,
+) -> Asked:
+    """Ask a tenant for rent.
+
+    Raises `RuleRefused` if the phone must not be prompted now or M-Pesa refuses, `OutcomeUnknown` if M-Pesa did not
+    answer, `NotFound` and `WrongUse` for what the register does not have or an amount that M-Pesa cannot move.
+    """
+    rt.settings.require(COLLECT)
+    rt.mpesa.prepare()
+    token, at = rt.new_token(), rt.now()
+    with rt.database.transaction() as session:  # ① the intention, before the wire
+        place, tenant, number = _who_and_where(session, property_reference, phone, tenant_reference)
+        lock_while_deciding(session, number)
+        if not force:
+            _refuse_second_push(session, number, place, at)
+        payment = _new_payment(rt, session, place, tenant, amount_cents, at, method="mpesa", phone=number)
+        attempt = attempts.open_collection(session, _number(payment.id), payment.amount_cents, token, at)
+        journal.write(
+            session,
+            at,
+            rt.actor,
+            "rent asked",
+            payment_id=payment.id,
+            attempt_id=attempt.id,
+            amount_cents=payment.amount_cents,
+            fee_cents=payment.fee_cents,
+            forced=force or None,
+        )
+    payment_id, attempt_id = _number(payment.id), _number(attempt.id)
+    reply = rt.mpesa.stk_push(  # ② the wire
+        phone=number,
+        amount_cents=payment.amount_cents,
+        reference=f"RENT{payment_id}",
+        description="Rent",
+        callback_url=f"{rt.settings.callback_url}/{token}",
+    )
+    with rt.database.transaction() as session:  # ③ what we learned
+        learn(session, attempt_id, reply, source=Source.REPLY, actor=rt.actor, at=rt.now())
+    match reply:
+        case Acknowledged():
+            return Asked(
+                payment_id,
+                reply.checkout_request_id,
+                reply.merchant_request_id,
+                payment.amount_cents,
+                number,
+                place.name,
+            )
+        case Refused():
+            raise RuleRefused(
+                f"M-Pesa refused to ask {mask_phone(number)} for payment {payment_id}: {reply.text} ({reply.code}).",
+                f"Nothing was asked. What the code means: rentpay explain {reply.code}",
+                code="mpesa_refused",
+            )
+    raise OutcomeUnknown(
+        f"M-Pesa did not answer, so that the tenant may still see the prompt for payment {payment_id}.",
+        f"Do not ask again before it is known; see: rentpay status {payment_id}",
+    )
+
+
+def record_payment(
+    rt: Runtime,
+    *,
+    property_reference: str,
+    amount_cents: int,
+    method: str,
+    tenant_reference: str | None = None,
+    note: str | None = None,
+) -> Recorded:
+    """Book rent that moved outside M-Pesa: nothing is disbursed for it."""
+    if method not in METHODS:
+        raise WrongUse(f"'{method}' is no method of payment here.", f"Use one of: {', '.join(METHODS)}")
+    at = rt.now()
+    with rt.database.transaction() as session:
+        place = register.find(session, Property, property_reference)
+        tenant = register.find(session, Tenant, tenant_reference) if tenant_reference else None
+        payment = _new_payment(rt, session, place, tenant, amount_cents, at, method=method, note=note)
+        payments.move(session, payment, PaymentStatus.SUCCESS, paid_at=at)
+        payment.disbursement_id = disbursements.create_for(session, payment, at, moved_by_mpesa=False).id
+        session.add(payment)
+        journal.write(
+            session,
+            at,
+            rt.actor,
+            "payment recorded",
+            payment_id=payment.id,
+            method=method,
+            amount_cents=amount_cents,
+        )
+    return Recorded(_number(payment.id), payment.amount_cents, payment.fee_cents, place.name)
+
+
+def _who_and_where(
+    session: Session, property_reference: str, phone: str | None, tenant_reference: str | None
+) -> tuple[Property, Tenant | None, str]:
+    place = register.find(session, Property, property_reference)
+    tenant = register.find(session, Tenant, tenant_reference) if tenant_reference else None
+    if phone is None and tenant is None:
+        raise WrongUse("Whom to ask is missing.", "Add --phone 0712345678, or --tenant with a registered tenant.")
+    try:
+        number = parse_phone(phone) if phone is not None else (tenant.phone if tenant else "")
+    except ValueError as error:
+        raise WrongUse(f"{error}.", "Check --phone.") from None
+    return place, tenant or register.tenants_of(session, number, _number(place.id)), number
+
+
+def _refuse_second_push(session: Session, phone: str, place: Property, at: datetime) -> None:
+    earlier = payments.earlier_pushes(session, phone, since=at - timedelta(minutes=2))
+    match may_push(earlier, _number(place.id), at):
+        case TooSoon(payment_id, wait_seconds):
+            raise RuleRefused(
+                f"{mask_phone(phone)} was asked less than a minute ago (payment {payment_id}), and M-Pesa allows one "
+                "prompt a minute.",
+                f"Wait {wait_seconds} seconds, or use --force.",
+                code="too_soon",
+            )
+        case StillOpen(payment_id, state):
+            known = "M-Pesa has not said whether it was paid" if state is State.WAITING else "its outcome is not known"
+            raise RuleRefused(
+                f"Rent of {place.name} was already asked of {mask_phone(phone)} (payment {payment_id}), and {known}.",
+                f"See: rentpay status {payment_id}. To ask all the same, use --force: the tenant could pay twice.",
+                code="still_open",
+            )
+
+
+def _new_payment(
+    rt: Runtime,
+    session: Session,
+    place: Property,
+    tenant: Tenant | None,
+    amount_cents: int | None,
+    at: datetime,
+    *,
+    method: str,
+    phone: str | None = None,
+    note: str | None = None,
+) -> Payment:
+    amount = place.rent_cents if amount_cents is None else amount_cents
+    if amount <= 0:
+        raise WrongUse("The amount must be more than nothing.", "For example: --amount 10000")
+    if method == "mpesa" and amount % 100:
+        raise WrongUse(f"M-Pesa moves whole shillings, not {show_kes(amount)}.", "Round the amount.")
+    if method == "mpesa" and amount > MAX_PUSH_CENTS:
+        raise WrongUse(
+            f"{show_kes(amount)} is more than M-Pesa moves in one payment ({show_kes(MAX_PUSH_CENTS)}).",
+            "Ask for it in parts.",
+        )
+    percentage = Decimal(place.fee_percentage) if place.fee_percentage is not None else rt.settings.fee_percentage
+    division = divide(amount, percentage)
+    owner = session.get_one(Owner, place.owner_id)
+    payment = Payment(
+        owner_id=_number(owner.id),
+        property_id=_number(place.id),
+        tenant_id=tenant.id if tenant else None,
+        phone=phone,
+        method=method,
+        amount_cents=division.amount_cents,
+        fee_cents=division.fee_cents,
+        share_cents=division.share_cents,
+        status=PaymentStatus.PENDING.value,
+        owner_paybill=place.paybill,
+        owner_account_number=place.account_number,
+        note=note,
+        created_at=at,
+    )
+    session.add(payment)
+    session.flush()
+    return payment
+
+
+def _number(number: int | None) -> int:
+    """The number of a row that is in the database."""
+    assert number is not None
+    return number

@@ -1,0 +1,197 @@
+"""Send an owner's share: one payment's, and the one way in which any share is sent.
+
+① commit: disbursement `processing`, attempt `sending`     the database refuses a second live attempt
+② the wire                                                 one B2B request, outside any transaction
+③ commit: what we learned
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session
+
+from rentpay_cli.config import PAY_OUT
+from rentpay_cli.core.attempt import State
+from rentpay_cli.core.codes import Advice
+from rentpay_cli.core.disburse import DisbursementStatus, PaymentStatus, Refusal, Share, why_not
+from rentpay_cli.core.evidence import Acknowledged, Refused, Unanswered
+from rentpay_cli.errors import OutcomeUnknown, RuleRefused
+from rentpay_cli.flows.learn import Source, learn
+from rentpay_cli.runtime import Runtime
+from rentpay_cli.store import attempts, disbursements, journal, payments
+from rentpay_cli.store.attempts import StaleWrite
+from rentpay_cli.store.tables import Disbursement, Payment
+
+_REASONS = {
+    Refusal.NOT_PAID: ("the tenant has not paid yet", "See: rentpay status {id}"),
+    Refusal.PAYMENT_FAILED: ("the tenant's payment failed", "Ask again with: rentpay initiate"),
+    Refusal.REVERSED: ("the tenant's payment was reversed", "See: rentpay status {id}"),
+    Refusal.NOT_REQUIRED: ("it moves no M-Pesa money to the owner", "See: rentpay status {id}"),
+    Refusal.COMPLETED: ("the owner was already paid", "See: rentpay status {id}"),
+    Refusal.UNCLEAR: (
+        "it was sent and M-Pesa has not said whether the owner was paid; a second transfer could pay twice",
+        "See: rentpay status {id}",
+    ),
+    Refusal.UNDER_WAY: (
+        "it is on its way: M-Pesa has not said yet whether the owner was paid",
+        "See: rentpay status {id}",
+    ),
+    Refusal.NEVER: ("the last failure is of a kind that must not be sent again", "See: rentpay status {id}"),
+    Refusal.MEND_FIRST: ("the cause of the last failure must be mended first", "See: rentpay status {id}"),
+    Refusal.ASK: (
+        "the last failure does not prove that nothing moved",
+        "Look for the transfer on the paybill's statement first; see: rentpay status {id}",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A share that is written down and may now go on the wire, once."""
+
+    payment_id: int
+    attempt_id: int
+    number: int
+    amount_cents: int
+    paybill: str
+    account_number: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A share that went on the wire, and what M-Pesa's reply said."""
+
+    payment_id: int
+    amount_cents: int
+    fee_cents: int
+    paybill: str
+    account_number: str
+    reply: Acknowledged | Refused | Unanswered
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What `disburse` would send."""
+
+    payment_id: int
+    amount_cents: int
+    fee_cents: int
+    paybill: str
+    account_number: str
+
+
+def preview(rt: Runtime, payment_id: int) -> Preview:
+    """What would be sent for the payment; raises `RuleRefused` with the reason if nothing may be."""
+    with rt.database.transaction() as session:
+        payment, disbursement = _sendable(session, payment_id)
+        return Preview(
+            payment_id,
+            disbursement.amount_cents,
+            disbursement.fee_cents,
+            payment.owner_paybill,
+            payment.owner_account_number,
+        )
+
+
+def disburse(rt: Runtime, payment_id: int) -> Sent:
+    """Send the owner's share of one payment.
+
+    Raises `RuleRefused` if it may not be sent or M-Pesa refuses it, and `OutcomeUnknown` if M-Pesa did not answer.
+    """
+    rt.settings.require(PAY_OUT)
+    rt.mpesa.prepare()
+    with rt.database.transaction() as session:
+        _, disbursement = _sendable(session, payment_id)
+        fee_cents = disbursement.fee_cents
+        sending = write_intention(rt, session, disbursement, payment_id)
+    reply, state = send(rt, sending)
+    match reply:
+        case Refused():
+            raise RuleRefused(
+                f"M-Pesa refused the payout of payment {payment_id}: {reply.text} ({reply.code}). Nothing moved.",
+                f"What the code means: rentpay explain {reply.code}",
+                code="mpesa_refused",
+            )
+        case Unanswered() if state is State.UNCLEAR:
+            raise OutcomeUnknown(
+                f"M-Pesa gave no usable answer to the payout of payment {payment_id}: the owner may have been paid.",
+                f"It will not be sent again until that is known. See: rentpay status {payment_id}",
+            )
+    return Sent(payment_id, sending.amount_cents, fee_cents, sending.paybill, sending.account_number, reply, state)
+
+
+def write_intention(rt: Runtime, session: Session, disbursement: Disbursement, payment_id: int) -> Sending:
+    """Write down that the share is about to be sent; raises `RuleRefused` if another process was faster."""
+    at, token = rt.now(), rt.new_token()
+    try:
+        disbursements.move(session, disbursement, DisbursementStatus.PROCESSING)
+        attempt = attempts.open_payout(session, disbursement.id or 0, disbursement.amount_cents, token, at)
+    except (StaleWrite, IntegrityError) as error:
+        raise refusal(Refusal.UNDER_WAY, payment_id) from error
+    journal.write(
+        session,
+        at,
+        rt.actor,
+        "payout intended",
+        payment_id=payment_id,
+        attempt_id=attempt.id,
+        amount_cents=disbursement.amount_cents,
+        number=attempt.number,
+    )
+    return Sending(
+        payment_id,
+        attempt.id or 0,
+        attempt.number,
+        disbursement.amount_cents,
+        disbursement.paybill,
+        disbursement.account_number,
+        token,
+    )
+
+
+def send(rt: Runtime, sending: Sending) -> tuple[Acknowledged | Refused | Unanswered, State]:
+    """Put a written intention on the wire, once, and learn from the reply."""
+    reply = rt.mpesa.b2b_payment(
+        to_paybill=sending.paybill,
+        account_number=sending.account_number,
+        amount_cents=sending.amount_cents,
+        remarks=f"Rent payment {sending.payment_id} attempt {sending.number}",
+        result_url=f"{rt.settings.b2b_callback_url}/{sending.token}",
+        timeout_url=f"{rt.settings.timeout_url}/{sending.token}/timeout",
+    )
+    with rt.database.transaction() as session:
+        learned = learn(session, sending.attempt_id, reply, source=Source.REPLY, actor=rt.actor, at=rt.now())
+    return reply, learned.state
+
+
+def share_of(session: Session, payment: Payment, disbursement: Disbursement | None) -> Share:
+    """All that decides whether the share may be sent."""
+    states: tuple[State, ...] = ()
+    if disbursement is not None and disbursement.id is not None:
+        states = tuple(State(attempt.state) for attempt in attempts.of_disbursement(session, disbursement.id))
+    return Share(
+        PaymentStatus(payment.status),
+        DisbursementStatus(disbursement.status) if disbursement else DisbursementStatus.PENDING,
+        states,
+        Advice(disbursement.advice) if disbursement and disbursement.advice else None,
+    )
+
+
+def refusal(reason: Refusal, payment_id: int) -> RuleRefused:
+    """The error that says why the share of this payment must not be sent."""
+    why, hint = _REASONS[reason]
+    return RuleRefused(f"Payment {payment_id} was not disbursed: {why}.", hint.format(id=payment_id), code=reason.value)
+
+
+def _sendable(session: Session, payment_id: int) -> tuple[Payment, Disbursement]:
+    payment = payments.get(session, payment_id)
+    disbursement = disbursements.get(session, payment.disbursement_id) if payment.disbursement_id else None
+    reason = why_not(share_of(session, payment, disbursement), mended=(Advice.MEND_FIRST,))
+    if reason is not None:
+        raise refusal(reason, payment_id)
+    assert disbursement is not None  # a payment that succeeded has one
+    return payment, disbursement

@@ -1,0 +1,242 @@
+"""The single door through which the fate of an attempt becomes known.
+
+Replies, callbacks, queries and rulings all end here, as evidence, in one transaction with everything that follows from
+them: the attempt's state, the payment or the disbursement, the receipt, the journal. What contradicts what is known
+changes nothing and becomes a finding for a person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlmodel import Session
+
+from rentpay_cli.core.attempt import Contradiction, Direction, State, next_state
+from rentpay_cli.core.clock import eat_day
+from rentpay_cli.core.codes import payout_advice
+from rentpay_cli.core.disburse import DisbursementStatus, PaymentStatus
+from rentpay_cli.core.evidence import Acknowledged, Evidence, Moved, NotMoved, Overdue, Refused, Unanswered
+from rentpay_cli.core.money import show_kes
+from rentpay_cli.store import attempts, disbursements, journal, payments
+from rentpay_cli.store.tables import Attempt, Payment
+
+
+class Source(StrEnum):
+    """How something became known."""
+
+    REPLY = "reply"
+    CALLBACK = "callback"
+    QUERY = "query"
+    TIME = "time"
+    RULING = "ruling"
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What became of the evidence: the attempt's state now, and why it was not believed, if it was not."""
+
+    state: State
+    payment_id: int
+    disbelieved: str = ""
+    news: bool = False
+
+
+def learn(
+    session: Session, attempt_id: int, evidence: Evidence, *, source: Source, actor: str, at: datetime
+) -> Learned:
+    """Let the evidence change what is known about the attempt; raises `StaleWrite` if another process was faster."""
+    attempt = attempts.get(session, attempt_id)
+    payment_id = _payment_of(session, attempt)
+    state = State(attempt.state)
+    disbelieved = _why_not_believed(session, attempt, evidence)
+    after = next_state(state, evidence)
+    if not disbelieved and isinstance(after, Contradiction):
+        disbelieved = f"it says {_words(evidence)}, but the attempt is already {state.value}"
+    if disbelieved or isinstance(after, Contradiction):
+        kind = "contradiction" if isinstance(after, Contradiction) else "mismatch"
+        text = (
+            f"A {source.value} about attempt {attempt.number} of payment {payment_id} was not believed: {disbelieved}."
+        )
+        journal.raise_finding(session, at, kind, text, payment_id=payment_id, attempt_id=attempt.id)
+        _write_journal(session, at, actor, source, attempt, payment_id, evidence, state, disbelieved)
+        return Learned(state, payment_id, disbelieved)
+    changes = _facts(attempt, evidence)
+    _drop_ids_of_others(session, attempt, changes, payment_id, at)
+    if after is state and not changes:
+        return Learned(state, payment_id)
+    if after is not state:
+        changes["learned_by"] = source.value
+    attempts.move(session, attempt, after, at, **changes)
+    _follow(session, attempt, state, after, evidence, at)
+    _write_journal(session, at, actor, source, attempt, payment_id, evidence, state)
+    return Learned(after, payment_id, news=after is not state)
+
+
+def _payment_of(session: Session, attempt: Attempt) -> int:
+    if attempt.payment_id is not None:
+        return attempt.payment_id
+    assert attempt.disbursement_id is not None  # the database holds one of the two
+    return disbursements.payments_of(session, attempt.disbursement_id)[0].id or 0
+
+
+def _why_not_believed(session: Session, attempt: Attempt, evidence: Evidence) -> str:
+    """Why the evidence cannot be about this attempt, or an empty text."""
+    if not isinstance(evidence, Moved):
+        return ""
+    if evidence.amount_cents is not None and evidence.amount_cents != attempt.amount_cents:
+        return f"it says {show_kes(evidence.amount_cents)} moved, but {show_kes(attempt.amount_cents)} was asked"
+    if evidence.receipt is None:
+        return ""
+    if attempt.receipt is not None and attempt.receipt != evidence.receipt:
+        return f"its receipt {evidence.receipt} is not the {attempt.receipt} that is known"
+    if attempts.receipt_is_used(session, evidence.receipt, attempt.id):
+        return f"its receipt {evidence.receipt} already belongs to another payment"
+    return ""
+
+
+def _facts(attempt: Attempt, evidence: Evidence) -> dict[str, object]:
+    """What the evidence tells that was not known: ids, the receipt, the reason."""
+    match evidence:
+        case Acknowledged():
+            named = {
+                "conversation_id": evidence.conversation_id,
+                "originator_conversation_id": evidence.originator_conversation_id,
+                "checkout_request_id": evidence.checkout_request_id,
+                "merchant_request_id": evidence.merchant_request_id,
+            }
+            return {name: value for name, value in named.items() if value and getattr(attempt, name) is None}
+        case Moved():
+            return {"receipt": evidence.receipt} if evidence.receipt and attempt.receipt is None else {}
+        case Refused() | NotMoved() if attempt.state != State.NOT_MOVED:
+            return {"code": evidence.code, "reason": evidence.text}
+        case Unanswered() | Overdue() if attempt.state in (State.SENDING, State.WAITING):
+            return {"reason": evidence.reason}
+    return {}
+
+
+def _drop_ids_of_others(
+    session: Session, attempt: Attempt, changes: dict[str, object], payment_id: int, at: datetime
+) -> None:
+    """Leave out ids that M-Pesa already gave to another attempt: they name neither of the two."""
+    for name in attempts.ids_in_use(session, changes, attempt.id):
+        text = (
+            f"M-Pesa gave attempt {attempt.number} of payment {payment_id} a {name} that another attempt already has."
+        )
+        journal.raise_finding(session, at, "repeated id", text, payment_id=payment_id, attempt_id=attempt.id)
+        del changes[name]
+
+
+def _follow(session: Session, attempt: Attempt, before: State, after: State, evidence: Evidence, at: datetime) -> None:
+    """Let the payment or the disbursement follow its attempt."""
+    if attempt.direction == Direction.COLLECTION.value:
+        assert attempt.payment_id is not None
+        _collected(session, payments.get(session, attempt.payment_id), before, after, evidence, at)
+    else:
+        assert attempt.disbursement_id is not None
+        _paid_out(session, attempt.disbursement_id, before, after, evidence, at)
+
+
+def _collected(
+    session: Session, payment: Payment, before: State, after: State, evidence: Evidence, at: datetime
+) -> None:
+    match evidence:
+        case Moved() if after is not before:
+            payments.move(
+                session,
+                payment,
+                PaymentStatus.SUCCESS,
+                receipt=evidence.receipt,
+                paid_at=evidence.moved_at or at,
+            )
+            payment.disbursement_id = disbursements.create_for(session, payment, at).id
+            session.add(payment)
+            session.flush()
+        case Moved() if evidence.receipt and payment.receipt is None:
+            payment.receipt = evidence.receipt
+            session.add(payment)
+            session.flush()
+        case Refused() | NotMoved() if after is not before:
+            payments.move(
+                session,
+                payment,
+                PaymentStatus.FAILED,
+                failure_code=evidence.code,
+                failure_reason=evidence.text,
+            )
+
+
+def _paid_out(
+    session: Session, disbursement_id: int, before: State, after: State, evidence: Evidence, at: datetime
+) -> None:
+    if after is before:
+        return
+    disbursement = disbursements.get(session, disbursement_id)
+    match evidence:
+        case Moved():
+            moved_at = evidence.moved_at or at
+            disbursements.move(
+                session,
+                disbursement,
+                DisbursementStatus.COMPLETED,
+                transaction_id=evidence.receipt,
+                completed_at=moved_at,
+                completed_day=eat_day(moved_at),
+                charge_cents=evidence.charge_cents,
+                failure_code=None,
+                failure_reason=None,
+                advice=None,
+            )
+        case Refused() | NotMoved():
+            disbursements.move(
+                session,
+                disbursement,
+                DisbursementStatus.FAILED,
+                failure_code=evidence.code,
+                failure_reason=evidence.text,
+                advice=payout_advice(evidence.code).value,
+            )
+
+
+def _write_journal(
+    session: Session,
+    at: datetime,
+    actor: str,
+    source: Source,
+    attempt: Attempt,
+    payment_id: int,
+    evidence: Evidence,
+    before: State,
+    disbelieved: str = "",
+) -> None:
+    journal.write(
+        session,
+        at,
+        actor,
+        "disbelieved" if disbelieved else "learned",
+        payment_id=payment_id,
+        attempt_id=attempt.id,
+        source=source.value,
+        evidence=_words(evidence),
+        direction=attempt.direction,
+        before=before.value,
+        after=attempt.state,
+        receipt=evidence.receipt if isinstance(evidence, Moved) else None,
+        code=evidence.code if isinstance(evidence, Refused | NotMoved) else None,
+        text=disbelieved or getattr(evidence, "text", None) or getattr(evidence, "reason", None),
+    )
+
+
+_WORDS: dict[type[Evidence], str] = {
+    Acknowledged: "accepted",
+    Refused: "refused",
+    Unanswered: "no answer",
+    Overdue: "overdue",
+    Moved: "moved",
+    NotMoved: "not moved",
+}
+
+
+def _words(evidence: Evidence) -> str:
+    return _WORDS[type(evidence)]

@@ -1,0 +1,190 @@
+"""Turn stored callbacks into knowledge: one transaction each, through the one door.
+
+A callback is believed only if its address carries a token of ours, the ids in it are those of the attempt that the
+token belongs to, the amount is what was asked, and the receipt is new. What is not believed is held and shown.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session
+
+from rentpay_cli.core.attempt import Direction
+from rentpay_cli.core.evidence import Acknowledged, Overdue
+from rentpay_cli.daraja import incoming
+from rentpay_cli.daraja.incoming import Doubt, QuestionFailed, Result, StillPending
+from rentpay_cli.flows.learn import Source, learn
+from rentpay_cli.runtime import Runtime
+from rentpay_cli.store import attempts, enquiries, inbox, journal
+from rentpay_cli.store.attempts import StaleWrite
+from rentpay_cli.store.tables import Attempt, Enquiry, InboxItem
+
+COLLECTION, PAYOUT, TIMEOUT = "collection", "payout", "timeout"
+"""Which of our addresses a callback came to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What became of one callback."""
+
+    item_id: int
+    state: str
+    outcome: str
+    payment_id: int | None = None
+    news: bool = False
+
+
+def read_inbox(rt: Runtime, limit: int = 200) -> list[Reading]:
+    """Read the callbacks that nobody has read yet, oldest first, at most `limit`."""
+    with rt.database.transaction() as session:
+        waiting = inbox.unread(session, limit)
+    readings = [_read_or_hold(rt, item_id) for item_id in waiting]
+    return [reading for reading in readings if reading is not None]
+
+
+def _read_or_hold(rt: Runtime, item_id: int) -> Reading | None:
+    """Read one callback; one that trips us up is held, so that it cannot stop those behind it."""
+    try:
+        return read_one(rt, item_id)
+    except StaleWrite:
+        return None  # another process changed the attempt just now: the next round reads it again
+    except (SQLAlchemyError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        reading = Reading(item_id, "held", f"it could not be read ({type(error).__name__}: {error})")
+        with rt.database.transaction() as session:
+            item = inbox.claim(session, item_id)
+            if item is None:
+                return None
+            inbox.mark(session, item, reading.state, reading.outcome, rt.now(), None)
+            return reading
+
+
+def read_one(rt: Runtime, item_id: int) -> Reading | None:
+    """Read one callback; None if another worker has it."""
+    with rt.database.transaction() as session:
+        item = inbox.claim(session, item_id)
+        if item is None:
+            return None
+        reading = _understand(rt, session, item)
+        inbox.mark(session, item, reading.state, reading.outcome, rt.now(), reading.payment_id)
+        if reading.state == "held":
+            journal.write(
+                session,
+                rt.now(),
+                "listener",
+                "callback held",
+                payment_id=reading.payment_id,
+                callback=item_id,
+                reason=reading.outcome,
+            )
+        return reading
+
+
+def _understand(rt: Runtime, session: Session, item: InboxItem) -> Reading:
+    if not _source_is_allowed(rt, item.source_ip):
+        return _held(item, f"it came from {item.source_ip}, which RENTPAY_CALLBACK_ALLOWED_IPS does not allow")
+    if item.token_sha256 is None:
+        return _held(item, "its address carries no token, so that anybody could have sent it")
+    attempt = attempts.by_token(session, item.token_sha256)
+    if attempt is not None:
+        return _about_attempt(rt, session, item, attempt)
+    enquiry = enquiries.by_token(session, item.token_sha256)
+    if enquiry is not None:
+        return _about_enquiry(rt, session, item, enquiry)
+    return _held(item, "its address carries a token that is not ours")
+
+
+def _source_is_allowed(rt: Runtime, source_ip: str | None) -> bool:
+    networks = rt.settings.allowed_networks
+    if not networks:
+        return True
+    try:
+        address = ipaddress.ip_address(source_ip or "")
+    except ValueError:
+        return False
+    return any(address in network for network in networks)
+
+
+def _about_attempt(rt: Runtime, session: Session, item: InboxItem, attempt: Attempt) -> Reading:
+    is_collection = attempt.direction == Direction.COLLECTION.value
+    if (item.path == COLLECTION) != is_collection:
+        return _held(item, f"it came to the {item.path} address of a {attempt.direction}", attempt.payment_id)
+    result = _read(item)
+    mismatch = _other_ids(attempt, result)
+    if mismatch:
+        return _held(item, mismatch, attempt.payment_id)
+    match result.news:
+        case Doubt(reason):
+            return _held(item, reason, attempt.payment_id)
+        case StillPending(reason):
+            return Reading(item.id or 0, "read", f"still pending: {reason}", attempt.payment_id)
+    at = rt.now()
+    if _names_new_ids(attempt, result):  # the reply was lost, or is still on its way
+        accepted = Acknowledged(
+            result.conversation_id,
+            result.originator_conversation_id,
+            result.checkout_request_id,
+            result.merchant_request_id,
+        )
+        learn(session, attempt.id or 0, accepted, source=Source.CALLBACK, actor="listener", at=at)
+    learned = learn(session, attempt.id or 0, result.news, source=Source.CALLBACK, actor="listener", at=at)
+    if learned.disbelieved:
+        return _held(item, learned.disbelieved, learned.payment_id)
+    enquiries.note_balances(session, result.float_accounts, "payout", at)
+    outcome = learned.state.value if learned.news else f"{learned.state.value}, as was known"
+    return Reading(item.id or 0, "read", outcome, learned.payment_id, learned.news)
+
+
+def _read(item: InboxItem) -> Result:
+    if item.path == TIMEOUT:
+        return Result(Overdue("M-Pesa's queue timed out"))
+    return incoming.stk_callback(item.body) if item.path == COLLECTION else incoming.payout_result(item.body)
+
+
+def _other_ids(attempt: Attempt, result: Result) -> str:
+    """Why the ids in the callback are not those of the attempt, or an empty text."""
+    pairs = (
+        ("checkout id", attempt.checkout_request_id, result.checkout_request_id),
+        ("conversation id", attempt.conversation_id, result.conversation_id),
+        ("originator conversation id", attempt.originator_conversation_id, result.originator_conversation_id),
+    )
+    for name, known, named in pairs:
+        if known and named and known != named:
+            return f"its {name} is not the one that M-Pesa gave us for this request"
+    return ""
+
+
+def _names_new_ids(attempt: Attempt, result: Result) -> bool:
+    return any(
+        named and not known
+        for known, named in (
+            (attempt.checkout_request_id, result.checkout_request_id),
+            (attempt.conversation_id, result.conversation_id),
+            (attempt.originator_conversation_id, result.originator_conversation_id),
+        )
+    )
+
+
+def _about_enquiry(rt: Runtime, session: Session, item: InboxItem, enquiry: Enquiry) -> Reading:
+    if item.path == TIMEOUT:
+        enquiries.settle(session, enquiry, "lost", "M-Pesa's queue timed out", rt.now())
+        return Reading(item.id or 0, "read", f"{enquiry.kind} query timed out")
+    if item.path != PAYOUT:
+        return _held(item, "it came to the address of an STK callback, but answers a query")
+    answer = incoming.balance_result(item.body)
+    match answer:
+        case Doubt(reason):
+            return _held(item, reason)
+        case QuestionFailed(code, text):
+            enquiries.settle(session, enquiry, "failed", f"{text} ({code})", rt.now())
+            return Reading(item.id or 0, "read", f"balance query failed: {text} ({code})")
+        case accounts:
+            enquiries.note_balances(session, accounts, "query", rt.now())
+            enquiries.settle(session, enquiry, "answered", f"{len(accounts)} accounts", rt.now())
+            return Reading(item.id or 0, "read", "balance noted")
+
+
+def _held(item: InboxItem, reason: str, payment_id: int | None = None) -> Reading:
+    return Reading(item.id or 0, "held", reason, payment_id)

@@ -1,0 +1,236 @@
+"""Owners, properties and tenants: check what a person typed, then write it down."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from sqlmodel import Session
+
+from rentpay_cli.core.fee import parse_percentage
+from rentpay_cli.core.money import is_whole_shillings, parse_cents
+from rentpay_cli.core.phone import parse_phone
+from rentpay_cli.core.redact import printable
+from rentpay_cli.errors import NotFound, WrongUse
+from rentpay_cli.runtime import Runtime
+from rentpay_cli.store import journal, reads, register
+from rentpay_cli.store.tables import Owner, Property, Tenant
+
+MAX_NAME_LENGTH = 80
+DOCUMENTED_ACCOUNT_LENGTH = 13
+"""The longest AccountReference that Daraja documents for B2B."""
+LONGEST_ACCOUNT_LENGTH = 32
+"""The longest that production projects report to have worked."""
+
+
+def add_owner(rt: Runtime, *, name: str, phone: str | None = None, email: str | None = None) -> int:
+    """Add an owner; raises `WrongUse` for a bad value, `RuleRefused` if the name is taken."""
+    owner = Owner(name=_name(name), phone=_phone(phone), email=_email(email), created_at=rt.now())
+    return _add(rt, owner)
+
+
+def add_property(
+    rt: Runtime,
+    *,
+    name: str,
+    owner_reference: str,
+    paybill: str,
+    account_number: str,
+    rent: str,
+    fee_percentage: str | None = None,
+    long_account: bool = False,
+) -> int:
+    """Add a property; raises `WrongUse` for a bad value, `NotFound` for an unknown owner."""
+    entry = Property(
+        name=_name(name),
+        paybill=_paybill(paybill),
+        account_number=_account(account_number, long_account),
+        rent_cents=_rent(rent),
+        fee_percentage=_fee(fee_percentage),
+        created_at=rt.now(),
+    )
+    with rt.database.transaction() as session:
+        entry.owner_id = register.find(session, Owner, owner_reference).id or 0
+        return _added(rt, session, entry)
+
+
+def add_tenant(rt: Runtime, *, name: str, phone: str, property_reference: str | None = None) -> int:
+    """Add a tenant; raises `WrongUse` for a bad value, `NotFound` for an unknown property."""
+    entry = Tenant(name=_name(name), phone=_mobile(phone), created_at=rt.now())
+    with rt.database.transaction() as session:
+        if property_reference is not None:
+            entry.property_id = register.find(session, Property, property_reference).id
+        return _added(rt, session, entry)
+
+
+def edit_owner(
+    rt: Runtime, reference: str, *, name: str | None = None, phone: str | None = None, email: str | None = None
+) -> int:
+    """Change an owner."""
+    changes = _given(name=(name, _name), phone=(phone, _phone), email=(email, _email))
+    with rt.database.transaction() as session:
+        return _change(rt, session, register.find(session, Owner, reference), changes)
+
+
+def edit_property(
+    rt: Runtime,
+    reference: str,
+    *,
+    name: str | None = None,
+    owner_reference: str | None = None,
+    paybill: str | None = None,
+    account_number: str | None = None,
+    rent: str | None = None,
+    fee_percentage: str | None = None,
+    long_account: bool = False,
+) -> int:
+    """Change a property; rent already asked for keeps the destination and the fee that it was asked with."""
+    changes = _given(
+        name=(name, _name),
+        paybill=(paybill, _paybill),
+        account_number=(account_number, lambda text: _account(text, long_account)),
+        rent_cents=(rent, _rent),
+        fee_percentage=(fee_percentage, lambda text: None if text == "default" else _fee(text)),
+    )
+    with rt.database.transaction() as session:
+        entry = register.find(session, Property, reference)
+        if owner_reference is not None:
+            changes["owner_id"] = register.find(session, Owner, owner_reference).id
+        return _change(rt, session, entry, changes)
+
+
+def edit_tenant(
+    rt: Runtime,
+    reference: str,
+    *,
+    name: str | None = None,
+    phone: str | None = None,
+    property_reference: str | None = None,
+) -> int:
+    """Change a tenant."""
+    changes = _given(name=(name, _name), phone=(phone, _phone))
+    with rt.database.transaction() as session:
+        if property_reference is not None:
+            changes["property_id"] = register.find(session, Property, property_reference).id
+        return _change(rt, session, register.find(session, Tenant, reference), changes)
+
+
+def one(rt: Runtime, kind: str, reference: str) -> reads.Row:
+    """The owner, property or tenant with this number or name, for reading; raises `NotFound`, `WrongUse`."""
+    found = reads.registered(rt.reader, kind, reference)
+    if not found:
+        raise NotFound(f"There is no {kind} '{printable(reference, 80)}'.", f"See them with: rentpay {kind} list")
+    if len(found) > 1:
+        raise WrongUse(f"More than one {kind} is named '{reference}'.", "Use the number that the list shows.")
+    return found[0]
+
+
+def _add(rt: Runtime, entry: Owner | Property | Tenant) -> int:
+    with rt.database.transaction() as session:
+        return _added(rt, session, entry)
+
+
+def _added(rt: Runtime, session: Session, entry: Owner | Property | Tenant) -> int:
+    register.add(session, entry)
+    journal.write(session, rt.now(), rt.actor, f"{type(entry).__name__.lower()} added", **_told(entry))
+    return entry.id or 0
+
+
+def _change(rt: Runtime, session: Session, entry: Owner | Property | Tenant, changes: dict[str, Any]) -> int:
+    if not changes:
+        raise WrongUse("Nothing to change was given.", "Name what to change; --help lists the options.")
+    before = _told(entry)
+    register.change(session, entry, changes)
+    journal.write(
+        session, rt.now(), rt.actor, f"{type(entry).__name__.lower()} changed", before=before, after=_told(entry)
+    )
+    return entry.id or 0
+
+
+def _given(**fields: tuple[str | None, Callable[[str], Any]]) -> dict[str, Any]:
+    """The fields that were given, each checked by its own rule."""
+    return {name: check(text) for name, (text, check) in fields.items() if text is not None}
+
+
+def _told(entry: Owner | Property | Tenant) -> dict[str, Any]:
+    return {name: value for name, value in entry.model_dump().items() if name != "created_at"}
+
+
+def _name(text: str) -> str:
+    name = " ".join(text.split())
+    if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        raise WrongUse(
+            f"A name has 1 to {MAX_NAME_LENGTH} printable characters.", "For example: --name 'Sunset Apartments'"
+        )
+    if name.isdigit():
+        raise WrongUse(f"'{name}' is only digits, and would be taken for a number.", "Add a word to the name.")
+    return name
+
+
+def _phone(text: str | None) -> str | None:
+    return None if text is None else _mobile(text)
+
+
+def _mobile(text: str) -> str:
+    try:
+        return parse_phone(text)
+    except ValueError as error:
+        raise WrongUse(f"{error}.", "Check --phone.") from None
+
+
+def _email(text: str | None) -> str | None:
+    if text is None:
+        return None
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", text.strip()) or len(text) > 200:
+        raise WrongUse(
+            f"'{printable(text, 80)}' is not an e-mail address.", "For example: --email wanjiru@example.co.ke"
+        )
+    return text.strip()
+
+
+def _paybill(text: str) -> str:
+    if not re.fullmatch(r"[0-9]{5,7}", text.strip()) or not text.isascii():
+        raise WrongUse(
+            f"'{printable(text, 40)}' is not a paybill: it has 5 to 7 digits.", "For example: --paybill 247247"
+        )
+    return text.strip()
+
+
+def _account(text: str, long_account: bool) -> str:
+    account = text.strip()
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ./_-]*", account):
+        raise WrongUse(
+            f"'{printable(text, 40)}' is not an account number that M-Pesa carries safely.",
+            "Use letters, digits, blanks and . / _ - only, for example: --account PROP001",
+        )
+    longest = LONGEST_ACCOUNT_LENGTH if long_account else DOCUMENTED_ACCOUNT_LENGTH
+    if len(account) > longest:
+        more = (
+            "It is never cut, because a cut number pays somebody else."
+            if long_account
+            else f"If the owner's bank really has longer ones, add --long-account (up to {LONGEST_ACCOUNT_LENGTH})."
+        )
+        raise WrongUse(
+            f"The account number '{account}' has {len(account)} characters; M-Pesa documents {longest}.", more
+        )
+    return account
+
+
+def _rent(text: str) -> int:
+    try:
+        cents = parse_cents(text)
+    except ValueError as error:
+        raise WrongUse(f"{error}.", "For example: --rent 10000") from None
+    if cents <= 0 or not is_whole_shillings(cents):
+        raise WrongUse("The rent must be whole shillings, at least one.", "For example: --rent 10000")
+    return cents
+
+
+def _fee(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        return str(parse_percentage(text))
+    except ValueError as error:
+        raise WrongUse(f"{error}.", "For example: --fee-percentage 4.5") from None

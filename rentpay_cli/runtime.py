@@ -1,0 +1,88 @@
+"""The live objects that a flow needs, built once a process; the only place that reads the clock or makes tokens."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from rentpay_cli.config import Settings
+from rentpay_cli.store import reads
+
+if TYPE_CHECKING:
+    from rentpay_cli.daraja.client import Mpesa
+    from rentpay_cli.store.engine import Database
+
+
+def clock() -> datetime:
+    """The time now, in UTC."""
+    return datetime.now(UTC)
+
+
+def random_token() -> str:
+    """A callback token: 128 random bits in lower-case hex, which cannot spell a word that Safaricom refuses."""
+    return secrets.token_hex(16)
+
+
+def who() -> str:
+    """Who acts, for the journal: the login name and the machine."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):
+        name = f"uid {os.getuid()}"
+    return f"{name}@{socket.gethostname()}"
+
+
+@dataclass
+class Runtime:
+    """Settings, database, M-Pesa, clock and randomness, opened when they are first used."""
+
+    settings: Settings
+    now: Callable[[], datetime] = clock
+    new_token: Callable[[], str] = random_token
+    actor: str = field(default_factory=who)
+    made_database: Callable[[str], None] = lambda _: None
+
+    @cached_property
+    def database(self) -> Database:
+        """The database, made if it is not there yet; raises `BadDatabase`."""
+        from rentpay_cli.store.engine import Database
+
+        reads.ensure(self.settings.database_url, self.settings.environment, self.made_database)
+        return Database(self.settings.database_url)
+
+    @cached_property
+    def reader(self) -> reads.Reader:
+        """The read-only side of the database, made if it is not there yet; raises `BadDatabase`."""
+        return reads.ensure(self.settings.database_url, self.settings.environment, self.made_database)
+
+    @cached_property
+    def mpesa(self) -> Mpesa:
+        """M-Pesa, as the settings name it."""
+        from platformdirs import user_cache_path
+
+        from rentpay_cli.daraja.auth import TokenCache
+        from rentpay_cli.daraja.client import Mpesa
+        from rentpay_cli.daraja.outgoing import Paybill
+
+        settings = self.settings
+        return Mpesa(
+            settings.base_url,
+            settings.consumer_key,
+            settings.consumer_secret,
+            Paybill(settings.short_code, settings.passkey, settings.initiator_name, settings.security_credential),
+            TokenCache(user_cache_path("rentpay"), settings.base_url, settings.consumer_key),
+            self.now,
+        )
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for name in ("database", "reader", "mpesa"):
+            if name in self.__dict__:
+                self.__dict__.pop(name).close()
