@@ -1,0 +1,101 @@
+"""Turn stored callbacks into knowledge and act on it, one bounded round after another, in a thread of its own.
+
+A round reads what arrived and sends what is due, if AUTO_DISBURSEMENT allows. An error ends the round, not the worker:
+it is logged, and the next round comes after a pause that grows. Everything a round does is committed step by step, so
+that a worker that dies leaves nothing that the next one could not go on with.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from rentpay_cli.errors import RentpayError
+from rentpay_cli.flows.read_inbox import read_inbox
+from rentpay_cli.flows.retry import carry_out, plan_due
+from rentpay_cli.runtime import Runtime
+
+IDLE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 30.0
+READ_AT_ONCE = 200
+PAY_AT_ONCE = 64
+
+Log = Callable[..., None]
+
+
+def round_of_work(rt: Runtime, log: Log) -> int:
+    """Read what arrived and send what is due; the number of things done."""
+    readings = read_inbox(rt, READ_AT_ONCE)
+    for reading in readings:
+        log(
+            "callback held" if reading.state == "held" else "callback read",
+            payment=reading.payment_id,
+            callback=reading.item_id,
+            outcome=reading.outcome,
+        )
+    return len(readings) + (_pay_due(rt, log) if rt.settings.auto_disbursement else 0)
+
+
+def _pay_due(rt: Runtime, log: Log) -> int:
+    plan = plan_due(rt, PAY_AT_ONCE)
+    run = carry_out(rt, plan)
+    for payment_id in run.accepted:
+        log("payout accepted by M-Pesa, outcome not known yet", payment=payment_id)
+    for failure in run.failed:
+        log("payout refused", payment=failure.payment_id, code=failure.code, reason=failure.error)
+    for failure in run.unclear:
+        log("payout unclear", payment=failure.payment_id, reason=failure.error)
+    return len(run.accepted) + len(run.failed) + len(run.unclear)
+
+
+class Worker:
+    """The thread that works: `wake` when something arrived, `stop` to finish what is in hand."""
+
+    def __init__(self, rt: Runtime, log: Log) -> None:
+        self._rt = rt
+        self._log = log
+        self._something = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="worker")
+        self.failures = 0
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Say that something arrived."""
+        self._something.set()
+
+    def stop(self) -> None:
+        """Finish the round in hand, then end."""
+        self._stopping.set()
+        self._something.set()
+        self._thread.join()
+
+    def health(self) -> tuple[bool, dict[str, Any]]:
+        """Whether the worker lives and its last rounds went well."""
+        alive = self._thread.is_alive()
+        well = alive and self.failures < 3
+        return well, {"status": "ok" if well else "failing", "worker": "alive" if alive else "dead"}
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._something.clear()
+            try:
+                done = round_of_work(self._rt, self._log)
+            except RentpayError as error:
+                self._rest_after("the round ended early", error, error.message)
+            except Exception as error:  # a mistake of ours must not end the worker; it is logged, and shown by /healthz
+                self._rest_after("the round failed", error, f"{type(error).__name__}: {error}")
+            else:
+                self.failures = 0
+                if not done:
+                    self._something.wait(IDLE_SECONDS)
+
+    def _rest_after(self, event: str, error: Exception, text: str) -> None:
+        self.failures += 1
+        pause_seconds = min(LONGEST_PAUSE_SECONDS, 0.5 * 2**self.failures)
+        self._log(event, error=text, again_in_seconds=pause_seconds)
+        self._stopping.wait(pause_seconds)
