@@ -1,0 +1,126 @@
+"""The root of the command line: the list of commands, and the one place that turns a failure into an exit status."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import typer
+
+from rentpay_cli import __version__
+from rentpay_cli.cli import (
+    balance,
+    collect,
+    credential,
+    database,
+    demo,
+    disburse,
+    explain,
+    look,
+    register,
+    report,
+    serve,
+    show,
+)
+from rentpay_cli.cli.common import Command, Invocation, invocation
+from rentpay_cli.cli.simulator import simulator
+from rentpay_cli.errors import RentpayError
+
+app = typer.Typer(
+    name="rentpay",
+    help="Collect rent by M-Pesa STK Push, keep the platform's fee, and pass the rest on to owners by M-Pesa B2B.",
+    epilog="New here? [bold]rentpay demo[/bold] shows the whole journey in under a minute, offline.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_MONEY_IN, _MONEY_OUT, _LOOK, _REGISTER, _RUN, _SET_UP = (
+    "Money in",
+    "Money out",
+    "Look",
+    "Register",
+    "Run",
+    "Set up and try",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rentpay {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+for name, function, panel in (
+    ("initiate", collect.initiate, _MONEY_IN),
+    ("record-payment", collect.record_payment, _MONEY_IN),
+    ("disburse", disburse.disburse, _MONEY_OUT),
+    ("retry-failed", disburse.retry_failed, _MONEY_OUT),
+    ("balance", balance.balance, _MONEY_OUT),
+    ("status", look.status, _LOOK),
+    ("payments", look.payments, _LOOK),
+    ("history", look.history, _LOOK),
+    ("explain", explain.explain, _LOOK),
+    ("serve-callbacks", serve.serve_callbacks, _RUN),
+    ("demo", demo.demo, _SET_UP),
+    ("simulator", simulator, _SET_UP),
+):
+    app.command(name, cls=Command, rich_help_panel=panel)(function)
+
+for name, group, panel in (
+    ("report", report.app, _LOOK),
+    ("owner", register.owner, _REGISTER),
+    ("property", register.rented_property, _REGISTER),
+    ("tenant", register.tenant, _REGISTER),
+    ("credential", credential.app, _SET_UP),
+    ("database", database.app, _SET_UP),
+):
+    app.add_typer(group, name=name, rich_help_panel=panel)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit with its status."""
+    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit status; every failure that an operator can meet is shown here."""
+    invocation.__dict__.update(vars(Invocation(json="--json" in arguments)))
+    try:
+        result = app(arguments, standalone_mode=False, prog_name="rentpay")
+    except RentpayError as error:
+        show.error(error.code, error.message, error.hint, error.exit_status)
+        return error.exit_status
+    except typer.Abort:
+        show.error("interrupted", "Interrupted.", "", 130)
+        return 130
+    except typer.TyperException as error:
+        return _wrong_use(error)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone; there is nobody to tell
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+def _wrong_use(error: typer.TyperException) -> int:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "rentpay"
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    if type(error).__name__ == "NoArgsIsHelpError":  # its message is the whole help text
+        typer.echo(message, err=invocation.json)
+        if invocation.json:
+            show.error("wrong_use", "A command is missing.", f"See: {path} --help", 2)
+        return 2 if invocation.json else 0
+    show.error("wrong_use", message.strip(), f"See: {path} --help", 2)
+    return 2

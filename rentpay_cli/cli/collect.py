@@ -1,0 +1,117 @@
+"""`rentpay initiate` and `record-payment`: money in."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rentpay_cli.cli import show
+from rentpay_cli.cli.common import confirm_in_production, runtime, say_environment
+from rentpay_cli.cli.waiting import WAIT_SECONDS, Timeout, Wait, wait_for_payment
+
+
+def _amount(text: str | None) -> int | None:
+    from rentpay_cli.core.money import parse_cents
+    from rentpay_cli.errors import WrongUse
+
+    if text is None:
+        return None
+    try:
+        return parse_cents(text)
+    except ValueError as error:
+        raise WrongUse(f"{error}.", "For example: --amount 10000") from None
+
+
+def initiate(
+    property: Annotated[str, typer.Option(help="The property, by number or name.", show_default=False)],  # noqa: A002
+    phone: Annotated[str | None, typer.Option(help="Whom to ask: a Kenyan mobile number, such as 0712345678.")] = None,
+    amount: Annotated[str | None, typer.Option(help="Shillings to ask for [default: the property's rent].")] = None,
+    tenant: Annotated[str | None, typer.Option(help="The tenant, by number or name; gives the phone, too.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Ask although an earlier prompt is recent or open: it could be paid twice.")
+    ] = False,
+    wait: Wait = False,
+    timeout: Timeout = WAIT_SECONDS,
+) -> None:
+    """Ask a tenant for rent by M-Pesa STK Push: a prompt appears on the tenant's phone.
+
+    M-Pesa's "accepted" only means that the tenant is asked. Whether the tenant paid comes to `rentpay serve-callbacks`.
+
+    Examples:
+    rentpay initiate --property "Sunset Apartments" --phone 0712345678
+    rentpay initiate --property 1 --tenant "Otieno Ouma" --amount 5000 --wait
+    """
+    from rentpay_cli.core.money import show_kes
+    from rentpay_cli.core.phone import mask_phone
+    from rentpay_cli.flows import collect as flow
+
+    with runtime() as rt:
+        say_environment(rt)
+        confirm_in_production(rt, f"Ask {phone or tenant} for rent of {property} in production?")
+        asked = flow.initiate(
+            rt,
+            property_reference=property,
+            phone=phone,
+            amount_cents=_amount(amount),
+            tenant_reference=tenant,
+            force=force,
+        )
+        if wait:
+            wait_for_payment(rt, asked.payment_id, timeout)
+            return
+    if show.wants_json():
+        show.document(
+            message="STK Push sent successfully",
+            paymentId=str(asked.payment_id),
+            checkoutRequestId=asked.checkout_request_id,
+            merchantRequestId=asked.merchant_request_id,
+        )
+        return
+    show.line(
+        f"Payment {asked.payment_id}: asked {mask_phone(asked.phone)} for {show_kes(asked.amount_cents)}, "
+        f"rent of {asked.property_name}."
+    )
+    show.line("M-Pesa accepted it and has not yet said whether the tenant paid.")
+    show.next_step(f"See what became of it: rentpay status {asked.payment_id}")
+
+
+def record_payment(
+    property: Annotated[str, typer.Option(help="The property, by number or name.", show_default=False)],  # noqa: A002
+    amount: Annotated[str, typer.Option(help="Shillings that were paid.", show_default=False)],
+    method: Annotated[str, typer.Option(help="How it was paid: cash, bank, cheque or other.")] = "cash",
+    tenant: Annotated[str | None, typer.Option(help="The tenant, by number or name.")] = None,
+    note: Annotated[str | None, typer.Option(help="A note, such as the number of the receipt that you wrote.")] = None,
+) -> None:
+    """Book rent that was paid outside M-Pesa. It moves no M-Pesa money, so that nothing is disbursed for it.
+
+    Examples:
+    rentpay record-payment --property "Sunset Apartments" --amount 10000 --method cash
+    """
+    from rentpay_cli.core.money import shillings, show_kes
+    from rentpay_cli.core.redact import printable
+    from rentpay_cli.flows import collect as flow
+
+    with runtime() as rt:
+        recorded = flow.record_payment(
+            rt,
+            property_reference=property,
+            amount_cents=_amount(amount) or 0,
+            method=method,
+            tenant_reference=tenant,
+            note=printable(note, 200) if note else None,
+        )
+    if show.wants_json():
+        show.document(
+            message="Payment recorded",
+            paymentId=str(recorded.payment_id),
+            amount=shillings(recorded.amount_cents),
+            platformFee=shillings(recorded.fee_cents),
+            method=method,
+            disbursementStatus="not_required",
+        )
+        return
+    show.line(
+        f"Payment {recorded.payment_id}: {show_kes(recorded.amount_cents)} in {method} for {recorded.property_name}."
+    )
+    show.line("Nothing will be disbursed for it: no M-Pesa money moved.")

@@ -1,0 +1,121 @@
+"""What every command has: `--json`, `--yes`, `--env-file`, examples in its help, and a runtime."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperCommand, TyperOption
+
+if TYPE_CHECKING:
+    from rentpay_cli.runtime import Runtime
+
+
+@dataclass
+class Invocation:
+    """What was asked of this run beyond the command itself."""
+
+    json: bool = False
+    yes: bool = False
+    env_file: str | None = None
+
+
+invocation = Invocation()
+"""Of the running process; `main` starts it afresh."""
+
+
+def _common_option(name: str, declarations: list[str], text: str, **rest: Any) -> TyperOption:
+    def remember(_context: Any, _parameter: Any, value: Any) -> Any:
+        if value:
+            setattr(invocation, name, value)
+        return value
+
+    return TyperOption(
+        param_decls=declarations,
+        expose_value=False,
+        callback=remember,
+        help=text,
+        rich_help_panel="Everywhere",
+        **rest,
+    )
+
+
+def _common_options() -> list[TyperOption]:
+    return [
+        _common_option(
+            "json", ["--json"], "Print one JSON document on standard output, also on failure.", is_flag=True
+        ),
+        _common_option("yes", ["--yes", "-y"], "Do not ask back.", is_flag=True),
+        _common_option(
+            "env_file",
+            ["--env-file"],
+            "Read settings from this file; the environment goes before it.",
+            metavar="FILE",
+        ),
+    ]
+
+
+class Command(TyperCommand):
+    """A command with the options that all have, and the examples of its docstring below the options."""
+
+    def __init__(self, name: str | None, *, params: Any = None, help: str | None = None, **rest: Any) -> None:  # noqa: A002
+        text, _, examples = (help or "").partition("Examples:")
+        self._examples = [line.strip() for line in examples.splitlines() if line.strip()]
+        super().__init__(name, params=[*(params or []), *_common_options()], help=text.strip(), **rest)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The help, and the examples line by line, which help texts would run together."""
+        super().format_help(ctx, formatter)
+        if self._examples:
+            typer.echo("\n".join([" Examples:", *(f"   $ {line}" for line in self._examples), ""]))
+
+
+@contextmanager
+def runtime() -> Iterator[Runtime]:
+    """The live objects of this run, closed at its end; raises `BadConfiguration` before anything is opened."""
+    from rentpay_cli.config import load_settings
+    from rentpay_cli.runtime import Runtime
+
+    rt = Runtime(load_settings(invocation.env_file), made_database=_say_made)
+    try:
+        yield rt
+    finally:
+        rt.close()
+
+
+def _say_made(url: str) -> None:
+    place = url.removeprefix("sqlite:///") if url.startswith("sqlite") else "on PostgreSQL"
+    talk(f"Made a new database: {place}")
+
+
+def talk(text: str) -> None:
+    """Say something to the person, on standard error."""
+    typer.echo(text, err=True)
+
+
+def say_environment(rt: Runtime) -> None:
+    """Say which environment a command that moves money acts on."""
+    if not invocation.json:
+        talk(f"Environment: {rt.settings.environment}")
+
+
+def confirm_in_production(rt: Runtime, question: str) -> None:
+    """Ask before real money moves; raises `WrongUse` where nobody can answer, `RuleRefused` if the answer is no."""
+    if rt.settings.is_production and not invocation.yes:
+        confirm(question)
+
+
+def confirm(question: str) -> None:
+    """Ask back, unless --yes was given; raises `WrongUse` where nobody can answer, `RuleRefused` if it is a no."""
+    from rentpay_cli.errors import RuleRefused, WrongUse
+
+    if invocation.yes:
+        return
+    if invocation.json or not sys.stdin.isatty():
+        raise WrongUse("This needs a yes, and there is no terminal to ask at.", "Add --yes if you mean it.")
+    if not typer.confirm(question, err=True):
+        raise RuleRefused("Nothing was done.", code="declined")

@@ -1,0 +1,5 @@
+"""`rentpay demo`: placeholder until written."""
+
+
+def demo() -> None:
+    """Show the whole journey."""

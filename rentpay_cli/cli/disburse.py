@@ -1,0 +1,209 @@
+"""`rentpay disburse` and `retry-failed`: money out."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rentpay_cli.cli import show
+from rentpay_cli.cli.common import confirm_in_production, runtime, say_environment
+from rentpay_cli.cli.waiting import WAIT_SECONDS, Timeout, Wait, wait_for_disbursement
+
+if TYPE_CHECKING:
+    from rentpay_cli.flows.retry import Plan, Run
+
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be sent.")]
+
+
+def disburse(
+    payment: Annotated[str, typer.Argument(metavar="ID", help="The payment: its number, receipt or checkout id.")],
+    dry_run: _DryRun = False,
+    wait: Wait = False,
+    timeout: Timeout = WAIT_SECONDS,
+) -> None:
+    """Send the owner's share of one payment by M-Pesa B2B.
+
+    One payment is disbursed once. What is under way, unclear or completed is refused, and so is what the tenant has
+    not paid.
+
+    Examples:
+    rentpay disburse 12
+    rentpay disburse 12 --dry-run
+    rentpay disburse 12 --wait --json
+    """
+    from rentpay_cli.core.money import shillings, show_kes
+    from rentpay_cli.flows import disburse as flow
+    from rentpay_cli.flows.look import payment_number
+
+    with runtime() as rt:
+        say_environment(rt)
+        number = payment_number(rt, payment)
+        if dry_run or (rt.settings.is_production and not show.wants_json()):
+            planned = flow.preview(rt, number)
+            words = f"{show_kes(planned.amount_cents)} to paybill {planned.paybill}, account {planned.account_number}"
+            if dry_run:
+                if show.wants_json():
+                    show.document(
+                        message="Nothing was sent",
+                        dryRun=True,
+                        paymentId=str(number),
+                        disbursementAmount=shillings(planned.amount_cents),
+                        platformFee=shillings(planned.fee_cents),
+                        ownerPaybill=planned.paybill,
+                        ownerAccountNumber=planned.account_number,
+                    )
+                else:
+                    show.line(
+                        f"Would send {words}; the platform keeps {show_kes(planned.fee_cents)}. Nothing was sent."
+                    )
+                return
+            confirm_in_production(rt, f"Send {words}?")
+        else:
+            confirm_in_production(rt, f"Send the owner's share of payment {number}?")
+        sent = flow.disburse(rt, number)
+        if wait:
+            wait_for_disbursement(rt, number, timeout)
+            return
+    conversation_id = getattr(sent.reply, "conversation_id", None)
+    if show.wants_json():
+        show.document(
+            message="Disbursement initiated successfully",
+            paymentId=str(number),
+            disbursementConversationId=conversation_id,
+            disbursementAmount=shillings(sent.amount_cents),
+            platformFee=shillings(sent.fee_cents),
+        )
+        return
+    show.line(
+        f"Payment {number}: sent {show_kes(sent.amount_cents)} to paybill {sent.paybill}, account {sent.account_number}; "
+        f"the platform keeps {show_kes(sent.fee_cents)}."
+    )
+    show.line("M-Pesa accepted it and has not yet said whether the owner was paid.")
+    show.next_step(f"See what became of it: rentpay status {number}")
+
+
+def retry_failed(
+    dry_run: _DryRun = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Send at most so many; all that may be sent otherwise.")
+    ] = None,
+    owner: Annotated[str | None, typer.Option(help="Only for this owner, by number or name.")] = None,
+) -> None:
+    """Send every failed disbursement that may safely be sent again.
+
+    Only attempts that certainly moved nothing are followed by another. What is unclear is never sent again, and what
+    must be mended first is left alone and counted.
+
+    Examples:
+    rentpay retry-failed --dry-run
+    rentpay retry-failed --owner "Wanjiru Kamau"
+    rentpay retry-failed --yes --json
+    """
+    from rentpay_cli.core.money import show_kes
+    from rentpay_cli.flows import retry as flow
+
+    with runtime() as rt:
+        say_environment(rt)
+        plan = flow.plan_retry(rt, owner_reference=owner, limit=limit)
+        words = (
+            f"{len(plan.sends)} failed disbursement{'s' if len(plan.sends) != 1 else ''}, {show_kes(plan.total_cents)}"
+        )
+        if not show.wants_json():
+            _show_plan(plan, words)
+        if dry_run or not plan.sends:
+            _show_unsent(plan, dry_run)
+            return
+        confirm_in_production(rt, f"Send {words}?")
+        run = _with_progress(rt, plan)
+    _show_run(run, plan)
+
+
+def _show_plan(plan: Plan, words: str) -> None:
+    from rentpay_cli.core.money import show_kes
+
+    if plan.sends:
+        show.table(
+            [("Payment", "right"), ("Share", "right")],
+            [(str(item.payment_id), show_kes(item.amount_cents)) for item in plan.sends[:20]],
+            empty="",
+        )
+        if len(plan.sends) > 20:
+            show.line(f"… and {len(plan.sends) - 20} more")
+    show.line(f"May be sent again: {words}.")
+    if plan.left_alone:
+        show.line(f"Left alone: {plan.left_alone} that must be mended or looked at first.")
+        show.next_step("See them: rentpay payments --disbursement-status failed")
+
+
+def _show_unsent(plan: Plan, dry_run: bool) -> None:
+    if show.wants_json():
+        show.document(
+            message="Nothing was sent" if dry_run else "Retried 0 failed disbursements",
+            dryRun=dry_run,
+            results={"total": len(plan.sends), "successful": 0, "failed": 0, "skipped": 0, "unclear": 0, "errors": []},
+            leftAlone=plan.left_alone,
+        )
+    elif dry_run:
+        show.line("Nothing was sent.")
+
+
+def _with_progress(rt: Any, plan: Plan) -> Run:
+    from rentpay_cli.flows import retry as flow
+
+    if show.wants_json() or not sys.stderr.isatty():
+        progress: Any = nullcontext()
+    else:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        progress = Progress(
+            TextColumn("Sending"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=show.console(err=True),
+            transient=True,
+        )
+    with progress as bar:
+        task = bar.add_task("", total=len(plan.sends)) if bar else None
+        return flow.carry_out(rt, plan, on_progress=lambda: bar.advance(task) if bar else None)
+
+
+def _show_run(run: Run, plan: Plan) -> None:
+    from rentpay_cli.errors import NeedsAttention
+
+    troubles = [*run.failed, *run.unclear, *run.skipped]
+    if show.wants_json():
+        show.document(
+            message=f"Retried {run.total} failed disbursements",
+            results={
+                "total": run.total,
+                "successful": len(run.accepted),
+                "failed": len(run.failed),
+                "skipped": len(run.skipped),
+                "unclear": len(run.unclear),
+                "errors": [{"paymentId": str(t.payment_id), "error": t.error, "code": t.code} for t in troubles],
+            },
+            leftAlone=plan.left_alone,
+        )
+        if run.failed or run.unclear:
+            raise typer.Exit(5 if run.unclear and not run.failed else 6)
+        return
+    show.line(f"M-Pesa accepted {len(run.accepted)} of {run.total}; whether the owners were paid comes by callback.")
+    if troubles:
+        show.table(
+            [("Payment", "right"), ("Code", "left"), ("Why it was not accepted", "left")],
+            [(str(t.payment_id), t.code, t.error) for t in troubles],
+            empty="",
+        )
+    if run.unclear and not run.failed:
+        show.next_step("What is unclear is not sent again until M-Pesa says what became of it.")
+        raise typer.Exit(5)
+    if run.failed:
+        raise NeedsAttention(
+            f"{len(run.failed)} of {run.total} were refused and {len(run.unclear)} are unclear.",
+            "See them: rentpay payments --disbursement-status failed",
+            code="partly_failed",
+        )

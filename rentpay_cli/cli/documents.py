@@ -1,0 +1,184 @@
+"""Rows as scripts see them: camelCase keys, shillings, UTC; the shapes that others rely on (keys are only added)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rentpay_cli.core.clock import from_milliseconds, iso_utc, show_local
+from rentpay_cli.core.money import shillings
+from rentpay_cli.core.phone import mask_phone
+
+Row = dict[str, Any]
+
+
+def moment(milliseconds: int | None) -> str | None:
+    """A stored moment as scripts see it."""
+    return None if milliseconds is None else iso_utc(from_milliseconds(milliseconds))
+
+
+def local(milliseconds: int | None) -> str:
+    """A stored moment as people see it."""
+    return "" if milliseconds is None else show_local(from_milliseconds(milliseconds))
+
+
+def phone(number: str | None, *, reveal: bool) -> str | None:
+    """A phone number, masked unless it was asked for."""
+    return number if reveal or number is None else mask_phone(number)
+
+
+def disbursement_status(row: Row) -> str:
+    """The status of the owner's share; a payment that is not paid yet has one that is still to be sent."""
+    return row["disbursement_status"] or "pending"
+
+
+def is_unclear(row: Row) -> bool:
+    """Whether the payout may have moved money and nobody knows."""
+    return bool(row["payout_state"] == "unclear")
+
+
+def payment(row: Row, *, reveal: bool = False) -> Row:
+    """A payment with everything that is stored about it."""
+    return {
+        "id": str(row["id"]),
+        "status": row["status"],
+        "amount": shillings(row["amount_cents"]),
+        "currency": "KES",
+        "platformFee": shillings(row["fee_cents"]),
+        "receipt": row["receipt"],
+        "receiptPending": row["status"] == "success" and row["method"] == "mpesa" and row["receipt"] is None,
+        "method": row["method"],
+        "unclear": row["collection_state"] == "unclear",
+        "phone": phone(row["phone"], reveal=reveal),
+        "propertyId": row["property_id"],
+        "propertyName": row["property_name"],
+        "ownerId": row["owner_id"],
+        "ownerName": row["owner_name"],
+        "tenantId": row["tenant_id"],
+        "tenantName": row["tenant_name"],
+        "checkoutRequestId": row["checkout_request_id"],
+        "merchantRequestId": row["merchant_request_id"],
+        "createdAt": moment(row["created_at"]),
+        "paidAt": moment(row["paid_at"]),
+        "failureCode": row["failure_code"],
+        "failureReason": row["failure_reason"],
+        "note": row["note"],
+        "ownerPaybill": row["owner_paybill"],
+        "ownerAccountNumber": row["owner_account_number"],
+        "disbursementStatus": disbursement_status(row),
+        "disbursementUnclear": is_unclear(row),
+        "disbursementAmount": shillings(row["share_cents"]),
+        "disbursementTransactionId": row["transaction_id"],
+        "disbursementConversationId": row["conversation_id"],
+        "disbursementDate": moment(row["completed_at"]),
+        "disbursementFailureReason": row["disbursement_failure_reason"],
+    }
+
+
+def disbursement(row: Row, payouts: list[Row]) -> Row:
+    """The owner's share of a payment and every attempt to send it."""
+    return {
+        "paymentId": str(row["id"]),
+        "amount": shillings(row["amount_cents"]),
+        "disbursementAmount": shillings(row["share_cents"]),
+        "platformFee": shillings(row["fee_cents"]),
+        "status": disbursement_status(row),
+        "unclear": is_unclear(row),
+        "transactionId": row["transaction_id"],
+        "conversationId": row["conversation_id"],
+        "date": moment(row["completed_at"]),
+        "ownerPaybill": row["owner_paybill"],
+        "ownerAccountNumber": row["owner_account_number"],
+        "mpesaCharge": None if row["charge_cents"] is None else shillings(row["charge_cents"]),
+        "failureCode": row["disbursement_failure_code"],
+        "failureReason": row["disbursement_failure_reason"],
+        "retryAdvice": row["advice"],
+        "attempts": [attempt(each) for each in payouts],
+    }
+
+
+def attempt(row: Row) -> Row:
+    """One request to M-Pesa to move money."""
+    return {
+        "number": row["number"],
+        "direction": row["direction"],
+        "state": row["state"],
+        "amount": shillings(row["amount_cents"]),
+        "receipt": row["receipt"],
+        "code": row["code"],
+        "reason": row["reason"],
+        "learnedBy": row["learned_by"],
+        "conversationId": row["conversation_id"],
+        "originatorConversationId": row["originator_conversation_id"],
+        "startedAt": moment(row["created_at"]),
+        "changedAt": moment(row["changed_at"]),
+        "nextCheckAt": moment(row["next_check_at"]),
+    }
+
+
+def history_item(row: Row) -> Row:
+    """A share in an owner's history."""
+    return {
+        "paymentId": str(row["id"]),
+        "amount": shillings(row["amount_cents"]),
+        "disbursementAmount": shillings(row["share_cents"]),
+        "platformFee": shillings(row["fee_cents"]),
+        "disbursementStatus": disbursement_status(row),
+        "disbursementUnclear": is_unclear(row),
+        "disbursementTransactionId": row["transaction_id"],
+        "disbursementDate": moment(row["completed_at"]),
+        "disbursementFailureReason": row["disbursement_failure_reason"],
+        "receipt": row["receipt"],
+        "propertyName": row["property_name"],
+        "tenantName": row["tenant_name"],
+    }
+
+
+def revenue_item(row: Row, key: str) -> Row:
+    """A line of the revenue report."""
+    return {
+        "key": key,
+        "payments": int(row["payments"]),
+        "collected": shillings(int(row["collected_cents"])),
+        "platformFees": shillings(int(row["fee_cents"])),
+        "disbursed": shillings(int(row["disbursed_cents"])),
+        "mpesaCharges": shillings(int(row["charge_cents"])),
+    }
+
+
+def owner(row: Row, *, reveal: bool = False) -> Row:
+    """An owner of the register."""
+    return {
+        "id": row["id"],
+        "name": row["name"],
+        "phone": phone(row["phone"], reveal=reveal),
+        "email": row["email"],
+        "properties": row["property_count"],
+        "createdAt": moment(row["created_at"]),
+    }
+
+
+def rented_property(row: Row) -> Row:
+    """A property of the register."""
+    return {
+        "id": row["id"],
+        "name": row["name"],
+        "ownerId": row["owner_id"],
+        "ownerName": row["owner_name"],
+        "paybill": row["paybill"],
+        "accountNumber": row["account_number"],
+        "rent": shillings(row["rent_cents"]),
+        "feePercentage": None if row["fee_percentage"] is None else float(row["fee_percentage"]),
+        "createdAt": moment(row["created_at"]),
+    }
+
+
+def tenant(row: Row, *, reveal: bool = False) -> Row:
+    """A tenant of the register."""
+    return {
+        "id": row["id"],
+        "name": row["name"],
+        "phone": phone(row["phone"], reveal=reveal),
+        "propertyId": row["property_id"],
+        "propertyName": row["property_name"],
+        "createdAt": moment(row["created_at"]),
+    }

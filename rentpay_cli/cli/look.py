@@ -1,0 +1,323 @@
+"""`rentpay status`, `payments` and `history`: where the money is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+
+from rentpay_cli.cli import documents, show
+from rentpay_cli.cli.common import runtime
+from rentpay_cli.core.money import shillings, show_kes
+
+_Reveal = Annotated[bool, typer.Option("--reveal", help="Show phone numbers in full.")]
+
+
+def status(
+    payment: Annotated[
+        str, typer.Argument(metavar="ID", help="Our number, or a receipt, checkout id or conversation id of M-Pesa's.")
+    ],
+    reveal: _Reveal = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again until nothing is open any more.")] = False,
+) -> None:
+    """Show all about one payment: whether the tenant paid, and where the owner's share is.
+
+    Examples:
+    rentpay status 12
+    rentpay status SG722NMVXQ --json
+    rentpay status ws_CO_231120260712345678 --watch
+    """
+    from rentpay_cli.flows.look import payment_number
+    from rentpay_cli.store import reads
+
+    with runtime() as rt:
+        number = payment_number(rt, payment)
+        if watch and not show.wants_json():
+            _watch(rt, number)
+        row = reads.payment(rt.reader, number)
+        assert row is not None  # it was just found
+        attempts = reads.attempts(rt.reader, number)
+        findings = reads.open_findings(rt.reader, number)
+    if show.wants_json():
+        payouts = [attempt for attempt in attempts if attempt["direction"] == "payout"]
+        show.document(
+            payment={
+                **documents.payment(row, reveal=reveal),
+                "attempts": [documents.attempt(each) for each in attempts if each["direction"] == "collection"],
+                "findings": [{"id": f["id"], "kind": f["kind"], "text": f["text"]} for f in findings],
+            },
+            disbursement=documents.disbursement(row, payouts),
+        )
+        return
+    _show_payment(row, attempts, findings, reveal)
+
+
+def _watch(rt: Any, number: int) -> None:
+    from rentpay_cli.cli.waiting import until
+    from rentpay_cli.store import reads
+
+    def at_rest() -> bool | None:
+        row = reads.payment(rt.reader, number)
+        is_open = row is not None and (row["status"] == "pending" or row["disbursement_status"] == "processing")
+        return None if is_open else True
+
+    until(at_rest, 3600, f"Payment {number} is still open; Ctrl-C shows it as it is")
+
+
+def _show_payment(
+    row: documents.Row, attempts: list[documents.Row], findings: list[documents.Row], reveal: bool
+) -> None:
+    tenant = " ".join(filter(None, (row["tenant_name"], documents.phone(row["phone"], reveal=reveal))))
+    share = show_kes(row["share_cents"])
+    show.block(
+        f"Payment {row['id']}: {show_kes(row['amount_cents'])}, rent of {row['property_name']}",
+        [
+            ("Rent", _rent_words(row)),
+            ("Tenant", tenant),
+            ("Asked", documents.local(row["created_at"])),
+            ("Paid", documents.local(row["paid_at"])),
+            ("Receipt", row["receipt"] or ("still to come" if _lacks_receipt(row) else "")),
+            ("Platform fee", show_kes(row["fee_cents"])),
+            ("Disbursement", _share_words(row)),
+            ("Owner", f"{row['owner_name']}, paybill {row['owner_paybill']}, account {row['owner_account_number']}"),
+            ("Share", share if row["disbursement_status"] != "not_required" else ""),
+            ("Owner paid", documents.local(row["completed_at"])),
+            ("Owner's receipt", row["transaction_id"] or ""),
+            ("M-Pesa's charge", show_kes(row["charge_cents"]) if row["charge_cents"] is not None else ""),
+        ],
+    )
+    if attempts:
+        show.table(
+            [("Attempt", "left"), ("Began", "left"), ("State", "status"), ("What is known", "left")],
+            [
+                (
+                    f"{'rent in' if each['direction'] == 'collection' else 'payout'} {each['number']}",
+                    documents.local(each["created_at"]),
+                    _STATE_WORDS[each["state"]],
+                    _attempt_words(each),
+                )
+                for each in attempts
+            ],
+            empty="",
+        )
+    for finding in findings:
+        show.line(f"Look at this: {finding['text']}", "bold red")
+    hint = _hint(row)
+    if hint:
+        show.next_step(hint)
+
+
+_STATE_WORDS = {
+    "sending": "being sent",
+    "waiting": "accepted, outcome open",
+    "unclear": "unclear",
+    "moved": "money moved",
+    "not_moved": "nothing moved",
+}
+
+
+def _attempt_words(attempt: documents.Row) -> str:
+    if attempt["receipt"]:
+        return f"receipt {attempt['receipt']}"
+    code = f" ({attempt['code']})" if attempt["code"] else ""
+    return f"{attempt['reason'] or ''}{code}"
+
+
+def _lacks_receipt(row: documents.Row) -> bool:
+    return row["status"] == "success" and row["method"] == "mpesa" and row["receipt"] is None
+
+
+def _rent_words(row: documents.Row) -> str:
+    if row["status"] == "pending":
+        if row["collection_state"] == "unclear":
+            return "pending, unclear: M-Pesa gave no answer, the tenant may still pay"
+        return "pending: the tenant was asked and M-Pesa has not said yet whether it was paid"
+    if row["status"] == "failed":
+        return f"failed: {row['failure_reason']} ({row['failure_code']})"
+    return "success: " + ("the tenant paid" if row["method"] == "mpesa" else f"paid in {row['method']}")
+
+
+def _share_words(row: documents.Row) -> str:
+    state = documents.disbursement_status(row)
+    if state == "pending":
+        return "pending: not sent" if row["status"] == "success" else ""
+    if state == "processing":
+        if documents.is_unclear(row):
+            return "processing, unclear: it may have been paid; it is not sent again until that is known"
+        return "processing: M-Pesa accepted it and has not yet said whether the owner was paid"
+    if state == "failed":
+        reason, code = row["disbursement_failure_reason"], row["disbursement_failure_code"]
+        return f"failed: {reason} ({code})"
+    return {"completed": "completed: the owner was paid", "not_required": "not_required: nothing to send"}[state]
+
+
+def _hint(row: documents.Row) -> str:
+    state = documents.disbursement_status(row)
+    if row["status"] == "success" and state == "pending":
+        return f"Send it: rentpay disburse {row['id']}"
+    if state == "failed":
+        if row["advice"] == "send again":
+            return f"It may be sent again: rentpay disburse {row['id']}, or all such: rentpay retry-failed"
+        if row["advice"] == "mend first":
+            return f"Mend the cause first, then: rentpay disburse {row['id']}"
+        return "Look for the transfer on the paybill's statement before anything else."
+    if row["status"] == "failed":
+        return f"Ask again: rentpay initiate --property {row['property_id']}"
+    return ""
+
+
+def payments(
+    owner: Annotated[str | None, typer.Option(help="Only this owner's, by number or name.")] = None,
+    property: Annotated[str | None, typer.Option(help="Only of this property, by number or name.")] = None,  # noqa: A002
+    tenant: Annotated[str | None, typer.Option(help="Only of this tenant, by number or name.")] = None,
+    status: Annotated[str | None, typer.Option(help="pending, success, failed or reversed.")] = None,
+    disbursement_status: Annotated[
+        str | None, typer.Option(help="pending, processing, completed, failed or not_required.")
+    ] = None,
+    since: Annotated[str | None, typer.Option("--from", metavar="DAY", help="Asked on this day or later.")] = None,
+    until: Annotated[str | None, typer.Option("--to", metavar="DAY", help="Asked on this day or earlier.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    before: Annotated[
+        int | None, typer.Option(metavar="ID", help="Only those with a smaller number: the next page.")
+    ] = None,
+    reveal: _Reveal = False,
+) -> None:
+    """List payments, the newest first.
+
+    Examples:
+    rentpay payments --disbursement-status failed
+    rentpay payments --owner "Wanjiru Kamau" --from 2026-11-01 --to 2026-11-30
+    """
+    from rentpay_cli.flows.look import day_start, read_day
+    from rentpay_cli.flows.register import one
+    from rentpay_cli.store import reads
+
+    _check_choice("--status", status, ("pending", "success", "failed", "reversed"))
+    _check_choice("--disbursement-status", disbursement_status, tuple(_DISBURSEMENT_STATUSES))
+    first, last = (read_day(text) if text else None for text in (since, until))
+    with runtime() as rt:
+        rows = list(
+            reads.payments(
+                rt.reader,
+                owner_id=one(rt, "owner", owner)["id"] if owner else None,
+                property_id=one(rt, "property", property)["id"] if property else None,
+                tenant_id=one(rt, "tenant", tenant)["id"] if tenant else None,
+                status=status,
+                disbursement_status=disbursement_status,
+                since=day_start(first),
+                until=day_start(last + timedelta(days=1) if last else None),
+                before_id=before,
+                limit=limit,
+            )
+        )
+    if show.wants_json():
+        show.document(payments=[documents.payment(row, reveal=reveal) for row in rows])
+        return
+    show.table(
+        [
+            ("No.", "right"),
+            ("Asked", "left"),
+            ("Property", "left"),
+            ("Amount", "right"),
+            ("Rent", "status"),
+            ("Share", "right"),
+            ("Disbursement", "status"),
+        ],
+        [
+            (
+                str(row["id"]),
+                documents.local(row["created_at"])[:17],
+                row["property_name"],
+                f"{shillings(row['amount_cents']):,}",
+                row["status"] + (" (unclear)" if row["collection_state"] == "unclear" else ""),
+                f"{shillings(row['share_cents']):,}",
+                _short_share(row),
+            )
+            for row in rows
+        ],
+        empty="No payment fits.",
+    )
+    if len(rows) == limit:
+        show.next_step(f"More: add --before {rows[-1]['id']} or --limit")
+
+
+_DISBURSEMENT_STATUSES = ("pending", "processing", "completed", "failed", "not_required")
+
+
+def _short_share(row: documents.Row) -> str:
+    if row["disbursement_status"] is None:
+        return ""
+    return documents.disbursement_status(row) + (" (unclear)" if documents.is_unclear(row) else "")
+
+
+def _check_choice(option: str, value: str | None, choices: tuple[str, ...]) -> None:
+    from rentpay_cli.errors import WrongUse
+
+    if value is not None and value not in choices:
+        raise WrongUse(f"'{value}' is not a value of {option}.", f"Use one of: {', '.join(choices)}")
+
+
+def history(
+    owner: Annotated[str, typer.Argument(help="The owner, by number or name.")],
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    before: Annotated[int | None, typer.Option(metavar="ID", help="Only payments with a smaller number.")] = None,
+) -> None:
+    """Show what an owner was paid, and what is still on its way: the answer to "where is my money?".
+
+    Examples:
+    rentpay history "Wanjiru Kamau"
+    rentpay history 1 --json
+    """
+    from rentpay_cli.flows.register import one
+    from rentpay_cli.store import reads
+
+    with runtime() as rt:
+        entry = one(rt, "owner", owner)
+        summary = reads.owner_summary(rt.reader, entry["id"])
+        rows = list(reads.owner_disbursements(rt.reader, entry["id"], limit, before))
+    if show.wants_json():
+        show.document(
+            owner={"id": entry["id"], "name": entry["name"]},
+            summary={
+                "totalDisbursed": shillings(int(summary["disbursed_cents"])),
+                "totalPlatformFees": shillings(int(summary["fee_cents"])),
+                "pendingDisbursements": int(summary["pending"]),
+                "failedDisbursements": int(summary["failed"]),
+            },
+            disbursements=[documents.history_item(row) for row in rows],
+        )
+        return
+    show.block(
+        f"{entry['name']} (owner {entry['id']})",
+        [
+            ("Paid to the owner", show_kes(int(summary["disbursed_cents"]))),
+            ("Platform fees", show_kes(int(summary["fee_cents"]))),
+            ("On its way", str(summary["pending"])),
+            ("Failed", str(summary["failed"])),
+        ],
+    )
+    show.table(
+        [
+            ("Payment", "right"),
+            ("Property", "left"),
+            ("Rent", "right"),
+            ("Share", "right"),
+            ("Disbursement", "status"),
+            ("Receipt", "left"),
+            ("Owner paid", "left"),
+        ],
+        [
+            (
+                str(row["id"]),
+                row["property_name"],
+                f"{shillings(row['amount_cents']):,}",
+                f"{shillings(row['share_cents']):,}",
+                _short_share(row),
+                row["transaction_id"] or "",
+                documents.local(row["completed_at"])[:17],
+            )
+            for row in rows
+        ],
+        empty="No rent has been paid for this owner yet.",
+    )

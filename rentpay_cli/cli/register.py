@@ -1,0 +1,306 @@
+"""`rentpay owner`, `property`, `tenant`: each `add`, `list`, `show`, `edit`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from rentpay_cli.cli import documents, show
+from rentpay_cli.cli.common import Command, runtime
+
+owner = typer.Typer(help="Owners: whom the platform pays.", no_args_is_help=True)
+rented_property = typer.Typer(help="Properties: what is let, and where its owner's share goes.", no_args_is_help=True)
+tenant = typer.Typer(help="Tenants: who pays the rent.", no_args_is_help=True)
+
+_Reference = Annotated[str, typer.Argument(help="Its number or its name.", show_default=False)]
+_Reveal = Annotated[bool, typer.Option("--reveal", help="Show phone numbers in full.")]
+_Name = Annotated[str, typer.Option(help="Its name, which is unique.", show_default=False)]
+_NewName = Annotated[str | None, typer.Option("--name", help="A new name.")]
+_Phone = Annotated[str | None, typer.Option(help="A Kenyan mobile number, such as 0712 345 678.")]
+_Email = Annotated[str | None, typer.Option(help="An e-mail address.")]
+_LONG = "Allow an account number of more than 13 characters, which some banks have."
+_LongAccount = Annotated[bool, typer.Option("--long-account", help=_LONG)]
+
+
+@owner.command("add", cls=Command)
+def add_owner(name: _Name, phone: _Phone = None, email: _Email = None) -> None:
+    """Add an owner.
+
+    Examples:
+    rentpay owner add --name "Wanjiru Kamau" --phone 0712345678 --email wanjiru@example.co.ke
+    """
+    from rentpay_cli.flows import register as flow
+
+    with runtime() as rt:
+        number = flow.add_owner(rt, name=name, phone=phone, email=email)
+        _show_one(rt, "owner", str(number), "Added", f"rentpay property add --name … --owner {number} --paybill …")
+
+
+@rented_property.command("add", cls=Command)
+def add_property(
+    name: _Name,
+    owner: Annotated[str, typer.Option(help="Its owner, by number or name.", show_default=False)],
+    paybill: Annotated[str, typer.Option(help="The owner's paybill: 5 to 7 digits.", show_default=False)],
+    account: Annotated[str, typer.Option(help="The owner's account number there.", show_default=False)],
+    rent: Annotated[str, typer.Option(help="The monthly rent in whole shillings.", show_default=False)],
+    fee_percentage: Annotated[str | None, typer.Option(help="The fee, if it differs from the platform's.")] = None,
+    long_account: _LongAccount = False,
+) -> None:
+    """Add a property and say where its owner's share goes.
+
+    Examples:
+    rentpay property add --name "Sunset Apartments" --owner 1 --paybill 247247 --account PROP001 --rent 10000
+    rentpay property add --name "Hill View" --owner 2 --paybill 522522 --account 1234567 --rent 25000 --fee-percentage 4
+    """
+    from rentpay_cli.flows import register as flow
+
+    with runtime() as rt:
+        number = flow.add_property(
+            rt,
+            name=name,
+            owner_reference=owner,
+            paybill=paybill,
+            account_number=account,
+            rent=rent,
+            fee_percentage=fee_percentage,
+            long_account=long_account,
+        )
+        _show_one(rt, "property", str(number), "Added", f"rentpay initiate --property {number} --phone 0712345678")
+
+
+@tenant.command("add", cls=Command)
+def add_tenant(
+    name: _Name,
+    phone: Annotated[str, typer.Option(help="A Kenyan mobile number, such as 0712 345 678.", show_default=False)],
+    property: Annotated[str | None, typer.Option(help="What the tenant rents, by number or name.")] = None,  # noqa: A002
+) -> None:
+    """Add a tenant.
+
+    Examples:
+    rentpay tenant add --name "Otieno Ouma" --phone 0722000111 --property "Sunset Apartments"
+    """
+    from rentpay_cli.flows import register as flow
+
+    with runtime() as rt:
+        number = flow.add_tenant(rt, name=name, phone=phone, property_reference=property)
+        _show_one(rt, "tenant", str(number), "Added", f"rentpay initiate --property … --tenant {number}")
+
+
+@owner.command("edit", cls=Command)
+def edit_owner(reference: _Reference, name: _NewName = None, phone: _Phone = None, email: _Email = None) -> None:
+    """Change an owner.
+
+    Examples:
+    rentpay owner edit 1 --phone 0733000111
+    """
+    from rentpay_cli.flows import register as flow
+
+    with runtime() as rt:
+        number = flow.edit_owner(rt, reference, name=name, phone=phone, email=email)
+        _show_one(rt, "owner", str(number), "Changed")
+
+
+@rented_property.command("edit", cls=Command)
+def edit_property(
+    reference: _Reference,
+    name: _NewName = None,
+    owner: Annotated[str | None, typer.Option(help="A new owner, by number or name.")] = None,
+    paybill: Annotated[str | None, typer.Option(help="A new paybill: 5 to 7 digits.")] = None,
+    account: Annotated[str | None, typer.Option(help="A new account number.")] = None,
+    rent: Annotated[str | None, typer.Option(help="A new monthly rent in whole shillings.")] = None,
+    fee_percentage: Annotated[str | None, typer.Option(help="A new fee, or 'default' for the platform's own.")] = None,
+    long_account: _LongAccount = False,
+) -> None:
+    """Change a property. Rent that was already asked for keeps the paybill and the fee that it was asked with.
+
+    Examples:
+    rentpay property edit "Sunset Apartments" --rent 12000
+    rentpay property edit 1 --paybill 522522 --account 1234567890
+    """
+    from rentpay_cli.flows import register as flow
+
+    with runtime() as rt:
+        number = flow.edit_property(
+            rt,
+            reference,
+            name=name,
+            owner_reference=owner,
+            paybill=paybill,
+            account_number=account,
+            rent=rent,
+            fee_percentage=fee_percentage,
+            long_account=long_account,
+        )
+        _show_one(rt, "property", str(number), "Changed")
+
+
+@tenant.command("edit", cls=Command)
+def edit_tenant(
+    reference: _Reference,
+    name: _NewName = None,
+    phone: _Phone = None,
+    property: Annotated[str | None, typer.Option(help="What the tenant rents now.")] = None,  # noqa: A002
+) -> None:
+    """Change a tenant.
+
+    Examples:
+    rentpay tenant edit 3 --phone 0110123456
+    """
+    from rentpay_cli.flows import register as flow
+
+    with runtime() as rt:
+        number = flow.edit_tenant(rt, reference, name=name, phone=phone, property_reference=property)
+        _show_one(rt, "tenant", str(number), "Changed")
+
+
+@owner.command("list", cls=Command)
+def list_owners(reveal: _Reveal = False) -> None:
+    """List the owners.
+
+    Examples:
+    rentpay owner list
+    """
+    _list("owner", reveal)
+
+
+@rented_property.command("list", cls=Command)
+def list_properties() -> None:
+    """List the properties.
+
+    Examples:
+    rentpay property list --json
+    """
+    _list("property", False)
+
+
+@tenant.command("list", cls=Command)
+def list_tenants(reveal: _Reveal = False) -> None:
+    """List the tenants.
+
+    Examples:
+    rentpay tenant list --reveal
+    """
+    _list("tenant", reveal)
+
+
+@owner.command("show", cls=Command)
+def show_owner(reference: _Reference, reveal: _Reveal = False) -> None:
+    """Show an owner.
+
+    Examples:
+    rentpay owner show "Wanjiru Kamau" --reveal
+    """
+    with runtime() as rt:
+        _show_one(rt, "owner", reference, reveal=reveal, next_step="rentpay history {id}")
+
+
+@rented_property.command("show", cls=Command)
+def show_property(reference: _Reference) -> None:
+    """Show a property.
+
+    Examples:
+    rentpay property show 1
+    """
+    with runtime() as rt:
+        _show_one(rt, "property", reference)
+
+
+@tenant.command("show", cls=Command)
+def show_tenant(reference: _Reference, reveal: _Reveal = False) -> None:
+    """Show a tenant.
+
+    Examples:
+    rentpay tenant show 3
+    """
+    with runtime() as rt:
+        _show_one(rt, "tenant", reference, reveal=reveal)
+
+
+_PLURAL = {"owner": "owners", "property": "properties", "tenant": "tenants"}
+
+
+def _document(kind: str, row: dict[str, Any], reveal: bool) -> dict[str, Any]:
+    if kind == "property":
+        return documents.rented_property(row)
+    return documents.owner(row, reveal=reveal) if kind == "owner" else documents.tenant(row, reveal=reveal)
+
+
+def _list(kind: str, reveal: bool) -> None:
+    from rentpay_cli.store import reads
+
+    with runtime() as rt:
+        entries = [_document(kind, row, reveal) for row in reads.register(rt.reader, kind)]
+    if show.wants_json():
+        show.document(**{_PLURAL[kind]: entries})
+        return
+    columns = {
+        "owner": [("No.", "right"), ("Name", "left"), ("Phone", "left"), ("E-mail", "left"), ("Properties", "right")],
+        "property": [
+            ("No.", "right"),
+            ("Name", "left"),
+            ("Owner", "left"),
+            ("Paybill", "left"),
+            ("Account", "left"),
+            ("Rent", "right"),
+            ("Fee", "right"),
+        ],
+        "tenant": [("No.", "right"), ("Name", "left"), ("Phone", "left"), ("Property", "left")],
+    }[kind]
+    show.table(
+        columns,
+        [_cells(kind, entry) for entry in entries],
+        empty=f"No {_PLURAL[kind]} yet. Add one: rentpay {kind} add",
+    )
+
+
+def _cells(kind: str, entry: dict[str, Any]) -> list[str]:
+    number, name = str(entry["id"]), entry["name"]
+    if kind == "owner":
+        return [number, name, entry["phone"] or "", entry["email"] or "", str(entry["properties"])]
+    if kind == "tenant":
+        return [number, name, entry["phone"], entry["propertyName"] or ""]
+    return [
+        number,
+        name,
+        entry["ownerName"],
+        entry["paybill"],
+        entry["accountNumber"],
+        f"{entry['rent']:,}",
+        _fee(entry["feePercentage"]),
+    ]
+
+
+def _fee(percentage: float | None) -> str:
+    return "default" if percentage is None else f"{percentage:g} %"
+
+
+def _show_one(rt: Any, kind: str, reference: str, verb: str = "", next_step: str = "", *, reveal: bool = False) -> None:
+    from rentpay_cli.flows import register as flow
+
+    entry = _document(kind, flow.one(rt, kind, reference), reveal)
+    if show.wants_json():
+        show.document(**{kind: entry})
+        return
+    fields = [
+        (_LABELS[key], _fee(value) if key == "feePercentage" else str(value) if value is not None else "")
+        for key, value in entry.items()
+        if key in _LABELS
+    ]
+    title = f"{verb} {kind}" if verb else kind.capitalize()
+    show.block(f"{title} {entry['id']}: {entry['name']}", fields)
+    if next_step:
+        show.next_step("Next: " + next_step.replace("{id}", str(entry["id"])))
+
+
+_LABELS = {
+    "phone": "Phone",
+    "email": "E-mail",
+    "properties": "Properties",
+    "ownerName": "Owner",
+    "paybill": "Paybill",
+    "accountNumber": "Account",
+    "rent": "Rent KES",
+    "feePercentage": "Fee",
+    "propertyName": "Property",
+}

@@ -1,0 +1,110 @@
+"""`rentpay serve-callbacks`: the listener and its worker in one process."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rentpay_cli.cli import show
+from rentpay_cli.cli.common import runtime, talk
+
+if TYPE_CHECKING:
+    from rentpay_cli.runtime import Runtime
+
+
+def serve_callbacks(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; a reverse proxy stands in front of it.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 8000,
+) -> None:
+    """Receive M-Pesa's callbacks, and do what follows from them.
+
+    Every callback is stored before it is answered. Then a payment becomes success or failed, a disbursement completed
+    or failed, and, if AUTO_DISBURSEMENT=true, the owner's share is sent. One log line an event goes to standard error.
+    Ctrl-C and SIGTERM finish what is in hand. GET /healthz tells a monitor whether all is well.
+
+    Examples:
+    rentpay serve-callbacks
+    rentpay serve-callbacks --host 0.0.0.0 --port 8080
+    """
+    with runtime() as rt:
+        _serve(rt, host, port)
+
+
+def _serve(rt: Runtime, host: str, port: int) -> None:
+    from rentpay_cli.errors import RuleRefused
+    from rentpay_cli.listener import build_app, listen_on, serve
+    from rentpay_cli.store import inbox, reads
+    from rentpay_cli.worker import Worker
+
+    log = _logger()
+    database = rt.database
+    try:
+        bound = listen_on(host, port)
+    except OSError as error:
+        raise RuleRefused(
+            f"Cannot listen on {host} port {port}: {error.strerror}.",
+            "Is another listener running there? Choose another --port.",
+            code="port_taken",
+        ) from error
+    worker = Worker(rt, log)
+
+    def append(arrivals: Any) -> None:
+        inbox.append(database, arrivals, rt.now())
+        worker.wake()
+
+    app = build_app(append, on_error=lambda error: log("callback not stored", error=str(error)), health=worker.health)
+    _announce(rt, host, bound.getsockname()[1], reads.open_work(rt.reader))
+    log("listening", port=bound.getsockname()[1], environment=rt.settings.environment)
+    worker.start()
+    try:
+        serve(app, bound, [str(network) for network in rt.settings.trusted_proxies])
+    finally:
+        worker.stop()
+        log("stopped")
+
+
+def _announce(rt: Runtime, host: str, port: int, work: dict[str, Any]) -> None:
+    shown = "127.0.0.1" if host in ("", "0.0.0.0") else host  # noqa: S104
+    url = f"http://{shown}:{port}"
+    auto = rt.settings.auto_disbursement
+    if show.wants_json():
+        show.document(url=url, environment=rt.settings.environment, autoDisbursement=auto, **work)
+        sys.stdout.flush()
+        return
+    talk(f"Environment: {rt.settings.environment}. Listening on {url}")
+    if auto:
+        talk(f"AUTO_DISBURSEMENT=true: {work['pending']} pending disbursements will be sent, and every new one.")
+    else:
+        talk(f"AUTO_DISBURSEMENT=false: nothing is sent by itself; {work['pending']} disbursements are pending.")
+
+
+def _logger() -> Callable[..., None]:
+    """One line an event on standard error: JSON unless a person watches; redacted in this one place."""
+    import structlog
+
+    from rentpay_cli.core.redact import printable, redact
+
+    def clean(_: Any, __: str, event: Any) -> Any:
+        return {
+            key: printable(redact(value)) if isinstance(value, str) else value
+            for key, value in event.items()
+            if value is not None
+        }
+
+    person = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            clean,
+            structlog.dev.ConsoleRenderer() if person else structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logger = structlog.get_logger()
+    return lambda event, **fields: logger.info(event, **fields)

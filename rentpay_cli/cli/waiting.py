@@ -1,0 +1,99 @@
+"""Wait for an outcome and end with its exit status: 0 done, 1 failed, 5 not known when the time is up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rentpay_cli.cli import documents, show
+from rentpay_cli.core.money import shillings
+from rentpay_cli.errors import OutcomeUnknown, RuleRefused
+
+if TYPE_CHECKING:
+    from rentpay_cli.runtime import Runtime
+
+WAIT_SECONDS = 120
+POLL_SECONDS = 0.3
+
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until it is known what became of it.")]
+Timeout = Annotated[int, typer.Option(min=1, metavar="S", help="How many seconds --wait waits at most.")]
+
+
+def until(found: Callable[[], Any], timeout_seconds: float, words: str) -> Any:
+    """What `found` returns once it is not None; None when the time is up."""
+    import sys
+
+    ends = time.monotonic() + timeout_seconds
+    quiet = show.wants_json() or not sys.stderr.isatty()
+    with nullcontext() if quiet else show.console(err=True).status(words):
+        while True:
+            result = found()
+            if result is not None or time.monotonic() >= ends:
+                return result
+            time.sleep(POLL_SECONDS)
+
+
+def wait_for_payment(rt: Runtime, payment_id: int, timeout_seconds: int) -> None:
+    """Wait until the tenant's payment succeeded or failed, and show it."""
+    from rentpay_cli.store import reads
+
+    def ended() -> documents.Row | None:
+        row = reads.payment(rt.reader, payment_id)
+        return row if row and row["status"] != "pending" else None
+
+    row = until(ended, timeout_seconds, "Waiting for the tenant…")
+    if row is None:
+        raise OutcomeUnknown(
+            f"After {timeout_seconds} seconds M-Pesa has not said whether payment {payment_id} was paid.",
+            f"Do not ask again yet. Is `rentpay serve-callbacks` running? See: rentpay status {payment_id}",
+        )
+    if row["status"] == "failed":
+        raise RuleRefused(
+            f"Payment {payment_id} failed: {row['failure_reason']} ({row['failure_code']})",
+            f"See: rentpay status {payment_id}",
+            code="payment_failed",
+        )
+    _show_ended(row, f"The tenant paid {shillings(row['amount_cents']):,} (receipt {row['receipt']}).")
+
+
+def wait_for_disbursement(rt: Runtime, payment_id: int, timeout_seconds: int) -> None:
+    """Wait until the owner's share is completed or failed, and show it."""
+    from rentpay_cli.store import reads
+
+    def ended() -> documents.Row | None:
+        row = reads.payment(rt.reader, payment_id)
+        return row if row and row["disbursement_status"] in ("completed", "failed") else None
+
+    row = until(ended, timeout_seconds, "Waiting for M-Pesa…")
+    if row is None:
+        raise OutcomeUnknown(
+            f"After {timeout_seconds} seconds M-Pesa has not said whether the owner was paid for payment {payment_id}.",
+            f"It will not be sent again until that is known. Is `rentpay serve-callbacks` running? "
+            f"See: rentpay status {payment_id}",
+        )
+    if row["disbursement_status"] == "failed":
+        raise RuleRefused(
+            f"The payout of payment {payment_id} failed: {row['disbursement_failure_reason']} "
+            f"({row['disbursement_failure_code']}) Nothing moved.",
+            f"See: rentpay explain {row['disbursement_failure_code']}",
+            code="disbursement_failed",
+        )
+    _show_ended(row, f"The owner was paid {shillings(row['share_cents']):,} (receipt {row['transaction_id']}).")
+
+
+def _show_ended(row: documents.Row, words: str) -> None:
+    if show.wants_json():
+        show.document(
+            message=words,
+            paymentId=str(row["id"]),
+            checkoutRequestId=row["checkout_request_id"],
+            merchantRequestId=row["merchant_request_id"],
+            disbursementConversationId=row["conversation_id"],
+            payment=documents.payment(row),
+        )
+    else:
+        show.line(f"Payment {row['id']}: {words}")
