@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def simulator(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 8600,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
     delay: Annotated[
         float, typer.Option(min=0, metavar="S", help="Seconds until a result is sent, or a prompt is answered.")
     ] = 0.5,
@@ -26,22 +26,23 @@ def simulator(
         list[str] | None,
         typer.Option(
             metavar="SPEC",
-            help="PRODUCT:FAULT[,times=N][,probability=P][,code=C][,seconds=S][,moved=true]; repeat for more. "
-            "PRODUCT is oauth, stk, stk-query, b2b, status, balance or any. FAULT is lost, 503-before, "
-            "503-after, html, empty, spike, slow, no-callback, callback-twice, callback-early, queue-timeout, "
-            "result, not-found or pending.",
+            help="Something that goes wrong: PRODUCT:FAULT, and what is said about it above; repeatable.",
         ),
     ] = None,
     working: Annotated[int, typer.Option(min=0, metavar="N", help="Float of the short code, in shillings.")] = 0,
-    short_code: Annotated[str, typer.Option(help="The platform's paybill.")] = "174379",
+    short_code: Annotated[str, typer.Option(metavar="N", help="The platform's paybill.")] = "174379",
     passkey: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Passkey of the short code [default: the sandbox's].")
+        str | None, typer.Option(metavar="TEXT", help="Passkey of the short code, if not the sandbox's.")
     ] = None,
-    consumer_key: Annotated[str | None, typer.Option(help="The only key accepted [default: any].")] = None,
-    consumer_secret: Annotated[str | None, typer.Option(help="The only secret accepted [default: any].")] = None,
-    initiator_name: Annotated[str, typer.Option(help="Name of the B2B operator.")] = "testapi",
+    consumer_key: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="The only key accepted; any, unless given.")
+    ] = None,
+    consumer_secret: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="The only secret accepted; any, unless given.")
+    ] = None,
+    initiator_name: Annotated[str, typer.Option(metavar="TEXT", help="Name of the B2B operator.")] = "testapi",
     initiator_password: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Password of the operator [default: the sandbox's].")
+        str | None, typer.Option(metavar="TEXT", help="Password of the operator, if not the sandbox's.")
     ] = None,
     accept_any_credential: Annotated[
         bool, typer.Option("--accept-any-credential", help="Do not check security credentials.")
@@ -61,16 +62,28 @@ def simulator(
         int, typer.Option(min=1, max=65535, metavar="N", help="Port of the callback addresses that are printed.")
     ] = 8000,
     home: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the key pair [default: in the user's data folder].")
+        Path | None, typer.Option(metavar="DIR", help="Folder of the key pair, if not the user's data folder.")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No log.")] = False,
 ) -> None:
     """Run a local M-Pesa that any client can talk to, with its own books and faults on demand.
 
-    It prints the settings of a client, ready for a .env file, and serves until Ctrl-C. The last two digits of a phone
-    number choose how an STK prompt ends: 01 cancelled, 02 too little money, 03 wrong PIN, 04 paid but no callback,
-    05 not reached, 06 callback twice, 07 callback before the answer, anything else paid. GET /simulator/ledger tells
-    what really happened.
+    It prints the settings of a client, ready for a .env file, and serves
+    until Ctrl-C. GET /simulator/ledger tells what really happened, POST
+    /simulator/accounts sets a float, /simulator/faults lays, lists and
+    clears faults.
+
+    Phones: the last two digits choose how an STK prompt ends. 01 cancelled,
+    02 too little money, 03 wrong PIN, 04 paid but no callback, 05 not
+    reached, 06 callback twice, 07 callback before the answer, anything else
+    paid.
+
+    Faults: PRODUCT is oauth, stk, stk-query, b2b, status, balance or any.
+    FAULT is lost, 503-before, 503-after, html, empty, spike, slow,
+    no-callback, callback-twice, callback-early, queue-timeout, result,
+    not-found or pending. After commas may follow times=N (1 unless a
+    probability is given), probability=P, and code=C for result, seconds=S
+    for slow, moved=true for queue-timeout.
 
     Examples:
 

@@ -19,7 +19,7 @@ def read_mpesa_time(value: object) -> datetime | None:
         return None
     try:
         return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=EAT).astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):  # no such day, or one before the calendar begins
         return None
 
 

@@ -6,7 +6,7 @@ M-Pesa moves whole shillings by STK Push and B2B, and writes amounts in many way
 from __future__ import annotations
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 CENTS = 100
 MAX_CENTS = 100_000_000_000 * CENTS
@@ -32,7 +32,7 @@ def cents_from_mpesa(value: object) -> int | None:
         return None
     try:
         amount = Decimal(str(value).strip()) * CENTS
-    except InvalidOperation:
+    except (ArithmeticError, ValueError):  # no number, or one with an exponent beyond reason
         return None
     if not amount.is_finite() or abs(amount) > MAX_CENTS or amount != amount.to_integral_value():
         return None

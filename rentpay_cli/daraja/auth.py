@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 RENEW_BEFORE_SECONDS = 120
@@ -53,8 +53,8 @@ class TokenCache:
     def _read(self) -> Token | None:
         try:
             kept = json.loads(self._path.read_text())
-            return Token(str(kept["value"]), datetime.fromisoformat(kept["goodUntil"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            return Token(str(kept["value"]), datetime.fromisoformat(kept["goodUntil"]).astimezone(UTC))
+        except (OSError, ValueError, ArithmeticError, KeyError, TypeError, RecursionError):
             return None
 
     def _write(self, token: Token) -> None:
@@ -88,7 +88,7 @@ def _is_good(token: Token, now: datetime, refused: str | None) -> bool:
 def lifetime(expires_in: object) -> timedelta:
     """How long a new token may be used: M-Pesa's `expires_in`, text or number, less a safety margin."""
     try:
-        seconds = int(str(expires_in))
+        seconds = min(int(str(expires_in)), 3600)
     except ValueError:
         seconds = 3599
     return timedelta(seconds=max(seconds - RENEW_BEFORE_SECONDS, seconds // 2, 0))

@@ -286,7 +286,7 @@ def parse(body: bytes) -> dict[str, Any] | None:
     """The JSON object in the body, its fractions exact; None for anything else."""
     try:
         document = json.loads(body, parse_float=Decimal, parse_constant=lambda _: None)
-    except (ValueError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
 
@@ -298,7 +298,7 @@ def code_text(value: object) -> str:
     if isinstance(value, int):
         return str(value) if abs(value) < 10**15 else ""
     if isinstance(value, Decimal):
-        return str(int(value)) if value.is_finite() and abs(value) < 10**15 and value == int(value) else ""
+        return str(int(value)) if value.is_finite() and -(10**15) < value < 10**15 and value == int(value) else ""
     return printable(value.strip(), 40) if isinstance(value, str) else ""
 
 
