@@ -54,7 +54,7 @@ class Runtime:
         """The database, made if it is not there yet; raises `BadDatabase`."""
         from rentpay_cli.store.engine import Database
 
-        reads.ensure(self.settings.database_url, self.settings.environment, self.made_database)
+        reads.ensure(self.settings.database_url, self.settings.environment, self.made_database).close()
         return Database(self.settings.database_url)
 
     @cached_property

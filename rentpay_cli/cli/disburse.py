@@ -78,8 +78,8 @@ def disburse(
         )
         return
     show.line(
-        f"Payment {number}: sent {show_kes(sent.amount_cents)} to paybill {sent.paybill}, account {sent.account_number}; "
-        f"the platform keeps {show_kes(sent.fee_cents)}."
+        f"Payment {number}: sent {show_kes(sent.amount_cents)} to paybill {sent.paybill}, "
+        f"account {sent.account_number}; the platform keeps {show_kes(sent.fee_cents)}."
     )
     show.line("M-Pesa accepted it and has not yet said whether the owner was paid.")
     show.next_step(f"See what became of it: rentpay status {number}")

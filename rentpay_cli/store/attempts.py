@@ -12,6 +12,11 @@ from rentpay_cli.core.attempt import Direction, State
 from rentpay_cli.store.tables import Attempt
 
 
+FOR_WRITING = {"key_share": True}
+"""How a row is locked before it is changed: on PostgreSQL weaker than FOR UPDATE, which would deadlock with the rows of
+the journal that refer to it. Locks are taken in the order attempt or payment, then disbursement."""
+
+
 class StaleWrite(Exception):
     """Somebody else changed the row between our reading and our writing; read again and decide anew."""
 
@@ -57,7 +62,7 @@ def _new(amount_cents: int, token: str, at: datetime) -> dict[str, Any]:
 
 def get(session: Session, attempt_id: int) -> Attempt:
     """The attempt, locked until the transaction ends."""
-    attempt = session.get(Attempt, attempt_id, with_for_update=True)
+    attempt = session.get(Attempt, attempt_id, with_for_update=FOR_WRITING)
     if attempt is None:
         raise LookupError(f"no attempt {attempt_id}")
     return attempt

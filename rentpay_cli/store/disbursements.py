@@ -12,7 +12,7 @@ from sqlmodel import Session, col, func, select, update
 from rentpay_cli.core.codes import Advice
 from rentpay_cli.core.disburse import DisbursementStatus
 from rentpay_cli.core.fee import owner_is_due
-from rentpay_cli.store.attempts import StaleWrite
+from rentpay_cli.store.attempts import FOR_WRITING, StaleWrite
 from rentpay_cli.store.tables import Disbursement, Payment
 
 
@@ -36,7 +36,7 @@ def create_for(session: Session, payment: Payment, at: datetime, *, moved_by_mpe
 
 def get(session: Session, disbursement_id: int) -> Disbursement:
     """The disbursement, locked until the transaction ends."""
-    disbursement = session.get(Disbursement, disbursement_id, with_for_update=True)
+    disbursement = session.get(Disbursement, disbursement_id, with_for_update=FOR_WRITING)
     if disbursement is None:
         raise LookupError(f"no disbursement {disbursement_id}")
     return disbursement

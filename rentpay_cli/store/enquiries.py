@@ -21,7 +21,7 @@ def ask(session: Session, kind: str, token: str, at: datetime, attempt_id: int |
 
 def by_token(session: Session, digest: str) -> Enquiry | None:
     """The question whose callback address carries the token with this SHA-256."""
-    return session.exec(select(Enquiry).where(Enquiry.token_sha256 == digest).with_for_update()).first()
+    return session.exec(select(Enquiry).where(Enquiry.token_sha256 == digest).with_for_update(key_share=True)).first()
 
 
 def settle(session: Session, enquiry: Enquiry, state: str, outcome: str, at: datetime) -> None:

