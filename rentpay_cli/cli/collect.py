@@ -44,16 +44,22 @@ def initiate(
     """
     from rentpay_cli.core.money import show_kes
     from rentpay_cli.core.phone import mask_phone
+    from rentpay_cli.core.redact import printable
     from rentpay_cli.flows import collect as flow
+    from rentpay_cli.flows.register import one
 
     with runtime() as rt:
         say_environment(rt)
-        confirm_in_production(rt, f"Ask {phone or tenant} for rent of {property} in production?")
+        amount_cents = _amount(amount)
+        place = one(rt, "property", property)
+        asked_for = show_kes(place["rent_cents"] if amount_cents is None else amount_cents)
+        whom = mask_phone(phone) if phone else f"tenant {tenant}"
+        confirm_in_production(rt, f"Ask {printable(whom, 100)} for {asked_for}, rent of {place['name']}?")
         asked = flow.initiate(
             rt,
             property_reference=property,
             phone=phone,
-            amount_cents=_amount(amount),
+            amount_cents=amount_cents,
             tenant_reference=tenant,
             force=force,
         )

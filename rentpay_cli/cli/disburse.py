@@ -91,6 +91,9 @@ def retry_failed(
         int | None, typer.Option(min=1, help="Send at most so many; all that may be sent otherwise.")
     ] = None,
     owner: Annotated[str | None, typer.Option(help="Only for this owner, by number or name.")] = None,
+    include: Annotated[
+        str | None, typer.Option(metavar="mend-first", help="Also those whose cause you have mended: mend-first.")
+    ] = None,
 ) -> None:
     """Send every failed disbursement that may safely be sent again.
 
@@ -100,14 +103,22 @@ def retry_failed(
     Examples:
     rentpay retry-failed --dry-run
     rentpay retry-failed --owner "Wanjiru Kamau"
+    rentpay retry-failed --include mend-first
     rentpay retry-failed --yes --json
     """
+    from rentpay_cli.core.codes import Advice
     from rentpay_cli.core.money import show_kes
+    from rentpay_cli.errors import WrongUse
     from rentpay_cli.flows import retry as flow
 
+    if include not in (None, "mend-first"):
+        raise WrongUse(f"'{include}' is not a value of --include.", "Use --include mend-first.")
+    mended = (Advice.MEND_FIRST,) if include else ()
     with runtime() as rt:
         say_environment(rt)
-        plan = flow.plan_retry(rt, owner_reference=owner, limit=limit)
+        plan = flow.plan_retry(rt, owner_reference=owner, limit=limit, mended=mended)
+        if not dry_run and plan.sends:
+            flow.refuse_while_stopped(rt)
         words = (
             f"{len(plan.sends)} failed disbursement{'s' if len(plan.sends) != 1 else ''}, {show_kes(plan.total_cents)}"
         )
@@ -117,11 +128,12 @@ def retry_failed(
             _show_unsent(plan, dry_run)
             return
         confirm_in_production(rt, f"Send {words}?")
-        run = _with_progress(rt, plan)
+        run = _with_progress(rt, plan, mended)
     _show_run(run, plan)
 
 
 def _show_plan(plan: Plan, words: str) -> None:
+    from rentpay_cli.core.clock import show_local
     from rentpay_cli.core.money import show_kes
 
     if plan.sends:
@@ -133,6 +145,12 @@ def _show_plan(plan: Plan, words: str) -> None:
         if len(plan.sends) > 20:
             show.line(f"… and {len(plan.sends) - 20} more")
     show.line(f"May be sent again: {words}.")
+    if not plan.is_covered and plan.float_cents is not None and plan.float_read_at is not None:
+        show.line(
+            f"The float does not cover it: the working account held {show_kes(plan.float_cents)} "
+            f"at {show_local(plan.float_read_at)}.",
+            "bold red",
+        )
     if plan.left_alone:
         show.line(f"Left alone: {plan.left_alone} that must be mended or looked at first.")
         show.next_step("See them: rentpay payments --disbursement-status failed")
@@ -145,12 +163,13 @@ def _show_unsent(plan: Plan, dry_run: bool) -> None:
             dryRun=dry_run,
             results={"total": len(plan.sends), "successful": 0, "failed": 0, "skipped": 0, "unclear": 0, "errors": []},
             leftAlone=plan.left_alone,
+            floatCovers=plan.is_covered,
         )
     elif dry_run:
         show.line("Nothing was sent.")
 
 
-def _with_progress(rt: Any, plan: Plan) -> Run:
+def _with_progress(rt: Any, plan: Plan, mended: tuple[Any, ...]) -> Run:
     from rentpay_cli.flows import retry as flow
 
     if show.wants_json() or not sys.stderr.isatty():
@@ -168,7 +187,7 @@ def _with_progress(rt: Any, plan: Plan) -> Run:
         )
     with progress as bar:
         task = bar.add_task("", total=len(plan.sends)) if bar else None
-        return flow.carry_out(rt, plan, on_progress=lambda: bar.advance(task) if bar else None)
+        return flow.carry_out(rt, plan, mended=mended, on_progress=lambda: bar.advance(task) if bar else None)
 
 
 def _show_run(run: Run, plan: Plan) -> None:
@@ -187,6 +206,7 @@ def _show_run(run: Run, plan: Plan) -> None:
                 "errors": [{"paymentId": str(t.payment_id), "error": t.error, "code": t.code} for t in troubles],
             },
             leftAlone=plan.left_alone,
+            floatCovers=plan.is_covered,
         )
         if run.failed or run.unclear:
             raise typer.Exit(5 if run.unclear and not run.failed else 6)

@@ -39,6 +39,7 @@ def status(
         assert row is not None  # it was just found
         attempts = reads.attempts(rt.reader, number)
         findings = reads.open_findings(rt.reader, number)
+        stop = reads.stop_in_force(rt.reader)
     if show.wants_json():
         payouts = [attempt for attempt in attempts if attempt["direction"] == "payout"]
         show.document(
@@ -48,9 +49,13 @@ def status(
                 "findings": [{"id": f["id"], "kind": f["kind"], "text": f["text"]} for f in findings],
             },
             disbursement=documents.disbursement(row, payouts),
+            payoutsStopped=stop["reason"] if stop else None,
         )
         return
     _show_payment(row, attempts, findings, reveal)
+    if stop and row["disbursement_status"] in ("pending", "failed"):
+        show.line(f"All payouts are stopped: {stop['reason']}", "bold red")
+        show.next_step("Once the cause is mended: rentpay payouts resume")
 
 
 def _watch(rt: Any, number: int) -> None:
@@ -121,7 +126,10 @@ def _attempt_words(attempt: documents.Row) -> str:
     if attempt["receipt"]:
         return f"receipt {attempt['receipt']}"
     code = f" ({attempt['code']})" if attempt["code"] else ""
-    return f"{attempt['reason'] or ''}{code}"
+    check = (
+        f" M-Pesa is asked again at {documents.local(attempt['next_check_at'])}." if attempt["next_check_at"] else ""
+    )
+    return f"{attempt['reason'] or ''}{code}{check}".strip()
 
 
 def _lacks_receipt(row: documents.Row) -> bool:
@@ -154,14 +162,18 @@ def _share_words(row: documents.Row) -> str:
 
 def _hint(row: documents.Row) -> str:
     state = documents.disbursement_status(row)
-    if row["status"] == "success" and state == "pending":
+    if row["status"] == "success" and state == "pending" and not _lacks_receipt(row):
         return f"Send it: rentpay disburse {row['id']}"
     if state == "failed":
         if row["advice"] == "send again":
             return f"It may be sent again: rentpay disburse {row['id']}, or all such: rentpay retry-failed"
         if row["advice"] == "mend first":
             return f"Mend the cause first, then: rentpay disburse {row['id']}"
-        return "Look for the transfer on the paybill's statement before anything else."
+        return f"Look for it on the paybill's statement; if it is not there: rentpay resolve {row['id']} --not-paid"
+    if documents.is_unclear(row) or row["collection_state"] == "unclear":
+        return f"Ask M-Pesa: rentpay chase. Or rule with the statement in hand: rentpay resolve {row['id']}"
+    if _lacks_receipt(row):
+        return f"The receipt is on the paybill's statement: rentpay resolve {row['id']} --paid RECEIPT"
     if row["status"] == "failed":
         return f"Ask again: rentpay initiate --property {row['property_id']}"
     return ""

@@ -8,6 +8,7 @@ import typer
 
 from rentpay_cli.cli import documents, show
 from rentpay_cli.cli.common import Command, runtime
+from rentpay_cli.core.money import shillings, show_kes
 
 app = typer.Typer(help="Reports: what the platform earned.", no_args_is_help=True)
 
@@ -33,7 +34,6 @@ def revenue(
     rentpay report revenue --month 2026-11 --by owner
     rentpay report revenue --from 2026-11-01 --to 2026-11-30 --by day --json
     """
-    from rentpay_cli.core.money import shillings, show_kes
     from rentpay_cli.errors import WrongUse
     from rentpay_cli.flows.look import day_number, month_days, read_day
     from rentpay_cli.store import reads
@@ -93,3 +93,61 @@ def _key(by: str, key: object) -> str:
     if by == "day":
         return f"{text[:4]}-{text[4:6]}-{text[6:]}"
     return f"{text[:4]}-{text[4:]}" if by == "month" else text
+
+
+@app.command("ledger", cls=Command)
+def ledger() -> None:
+    """Show the books as a trial balance: debits and credits derived from settled facts; their sum is always zero.
+
+    Rent paid outside M-Pesa is not in it: it moved none of the platform's money. Compare the float with the paybill's
+    working account (`rentpay balance`), less what was in it before, and the charges with the charges account.
+
+    Examples:
+    rentpay report ledger
+    rentpay report ledger --json
+    """
+    from rentpay_cli.core.ledger import Facts, out_of_balance_cents, trial_balance
+    from rentpay_cli.errors import NeedsAttention
+    from rentpay_cli.store import reads
+
+    with runtime() as rt:
+        facts = Facts(**{name: int(cents) for name, cents in reads.ledger_facts(rt.reader).items()})
+        unknown = reads.unknown_charges(rt.reader)
+    lines = trial_balance(facts)
+    difference = out_of_balance_cents(lines)
+    if show.wants_json():
+        show.document(
+            currency="KES",
+            accounts=[
+                {
+                    "account": line.account.value,
+                    "debit": shillings(line.debit_cents),
+                    "credit": shillings(line.credit_cents),
+                    "balance": shillings(line.balance_cents),
+                }
+                for line in lines
+            ],
+            total=shillings(difference),
+            disbursementsWithoutCharge=unknown,
+        )
+    else:
+        show.table(
+            [("Account", "left"), ("Debit", "right"), ("Credit", "right"), ("Balance", "right")],
+            [
+                (
+                    line.account.value,
+                    show_kes(line.debit_cents),
+                    show_kes(line.credit_cents),
+                    show_kes(line.balance_cents),
+                )
+                for line in lines
+            ],
+            empty="",
+        )
+        show.line(f"Debits less credits: {show_kes(difference)}", "bold")
+        if unknown:
+            show.line(f"M-Pesa did not tell its charge for {unknown} completed disbursements; the books lack it.")
+    if difference:
+        raise NeedsAttention(
+            "The books do not balance.", "Somebody changed the database by hand.", code="out_of_balance"
+        )

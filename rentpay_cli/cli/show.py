@@ -9,11 +9,13 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rentpay_cli.cli.common import invocation
+from rentpay_cli.core.redact import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 PIPE_WIDTH = 200
+LONGEST_TEXT = 2000
 
 
 def wants_json() -> bool:
@@ -114,7 +116,11 @@ def status_text(value: str) -> Any:
 
 
 def error(code: str, message: str, hint: str, exit_status: int) -> None:
-    """Tell what went wrong: a JSON document for scripts, a sentence and what to do next for people."""
+    """Tell what went wrong: a JSON document for scripts, a sentence and what to do next for people.
+
+    A message repeats what was typed, which must not reach the terminal as an escape sequence.
+    """
+    message, hint = printable(message, LONGEST_TEXT), printable(hint, LONGEST_TEXT)
     if invocation.json:
         print_json({"success": False, "error": {"code": code, "message": message, "hint": hint}})
         return

@@ -54,6 +54,10 @@ LIFE: dict[tuple[State, type[Evidence]], State] = {
 }
 # fmt: on
 
+RULINGS: frozenset[tuple[State, State]] = frozenset({(_U, _M), (_U, _N), (_N, _M), (_M, _M)})
+"""What a person may rule with evidence from elsewhere, such as the paybill's statement: also that something that was
+taken for failed did move, and the receipt of something that moved."""
+
 ENDED = frozenset({State.MOVED, State.NOT_MOVED})
 
 
@@ -63,5 +67,6 @@ def next_state(state: State, evidence: Evidence) -> State | Contradiction:
 
 
 def allowed_moves() -> frozenset[tuple[str, str]]:
-    """Every change of state that the table can make: what the database lets pass, too."""
-    return frozenset((before.value, after.value) for (before, _), after in LIFE.items() if before != after)
+    """Every change of state that the table or a ruling can make: what the database lets pass, too."""
+    moves = {(before, after) for (before, _), after in LIFE.items()} | RULINGS
+    return frozenset((before.value, after.value) for before, after in moves if before is not after)

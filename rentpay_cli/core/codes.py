@@ -176,6 +176,12 @@ _B2B = [
     ("8006", "The initiator's credential is locked.", _NO, _MEND, _OPERATOR),
     ("SFC_IC0003", "The owner's paybill does not exist or cannot receive this.", _NO, _MEND, _TARGET),
     ("TP40153", "The initiator lacks the permission.", _NO, _MEND, _CONFIGURATION),
+    ("no_record", "M-Pesa said twice, minutes apart, that it knows of no such payout.", _NO, _AGAIN, "Send again."),
+    *(
+        (f"status:{word}", f"M-Pesa's transaction status says {word}.", _NO, _AGAIN, "Send again.")
+        for word in ("failed", "cancelled", "declined", "expired")
+    ),
+    ("ruling", "A person ruled that it was not paid.", _NO, _AGAIN, "Send again."),
     *(
         (str(100_000_000 + n), "M-Pesa's core is overloaded or had a failure.", _MAYBE, _ASK, _UNKNOWN)
         for n in range(12)

@@ -32,7 +32,9 @@ class DisbursementStatus(StrEnum):
 class Refusal(StrEnum):
     """Why a share must not be sent; the value is the code that scripts see."""
 
+    STOPPED = "payouts_stopped"
     NOT_PAID = "not_paid"
+    NO_RECEIPT = "receipt_unknown"
     PAYMENT_FAILED = "payment_failed"
     REVERSED = "payment_reversed"
     NOT_REQUIRED = "not_required"
@@ -52,6 +54,7 @@ class Share:
     status: DisbursementStatus
     attempts: tuple[State, ...]
     advice: Advice | None = None
+    has_receipt: bool = True
 
 
 _BY_PAYMENT = {
@@ -65,7 +68,8 @@ _BY_ADVICE = {Advice.MEND_FIRST: Refusal.MEND_FIRST, Advice.NEVER: Refusal.NEVER
 def why_not(share: Share, *, mended: Iterable[Advice] = ()) -> Refusal | None:
     """Why the share must not be sent now, or None; `mended` is what a person vouches for.
 
-    Only attempts that certainly moved nothing may be followed by another.
+    Only attempts that certainly moved nothing may be followed by another, and no money goes out for money that came in
+    without a receipt.
     """
     if share.payment_status in _BY_PAYMENT and share.status is not DisbursementStatus.NOT_REQUIRED:
         return _BY_PAYMENT[share.payment_status]
@@ -77,6 +81,8 @@ def why_not(share: Share, *, mended: Iterable[Advice] = ()) -> Refusal | None:
         return Refusal.UNCLEAR
     if share.status is DisbursementStatus.PROCESSING or {State.SENDING, State.WAITING} & set(share.attempts):
         return Refusal.UNDER_WAY
+    if not share.has_receipt:
+        return Refusal.NO_RECEIPT
     if share.advice in _BY_ADVICE and share.advice not in set(mended):
         return _BY_ADVICE[share.advice]
     return None

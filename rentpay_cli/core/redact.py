@@ -9,7 +9,7 @@ _IN_JSON = re.compile(rf'("(?:{_SECRET_FIELDS})"\s*:\s*)"(?:[^"\\]|\\.)*"?', re.
 _TOKEN_ECHO = re.compile(r"(Invalid Access Token\s*-\s*)[^\s\"'<]+", re.IGNORECASE)
 _BEARER = re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]+", re.IGNORECASE)
 _CALLBACK_TOKEN = re.compile(r"(/api/payments/(?:b2b-)?callback/)[^/\s\"'?]+")
-_PHONE = re.compile(r"(254[17]\d{2}|ws_CO_\d{14,}[17]\d{2})\d{3}(\d{3})(?!\d)")
+_PHONE = re.compile(r"(254[17]\d{2}|ws_CO_\d{14,}[17]\d{2})\d{3}(\d{3})(?!\d|\*{3}\d)")
 _BLOB = re.compile(r"[A-Za-z0-9+/]{200,}={0,2}")
 
 

@@ -208,7 +208,7 @@ class Mpesa:
             ) from error
         document = parse(content) or {}
         value = document.get("access_token")
-        if 200 <= status < 300 and isinstance(value, str) and value.strip():
+        if 200 <= status < 300 and isinstance(value, str) and value.strip() and value.isascii():
             return Token(value.strip(), asked_at + lifetime(document.get("expires_in")))
         if status in (400, 401, 403):
             code, text = gateway_error(document) or ("", "no reason given")

@@ -86,14 +86,18 @@ def payment_reply(status: int, body: bytes, family: Family) -> PaymentReply:
     error = gateway_error(document)
     if error is not None:
         code, text = error
-        if _certainly_refused(status, code, text, family):
+        accepted_too = code_text(document.get("ResponseCode")) == "0"
+        if _certainly_refused(status, code, text, family) and not accepted_too:
             return Refused(code, text)
         return Unanswered(f"M-Pesa answered HTTP {status}, {code or 'a fault'}: {text}")
     response_code = code_text(document.get("ResponseCode"))
     if not 200 <= status < 300 or not response_code:
         return Unanswered(f"M-Pesa answered HTTP {status} without a response code.")
     if response_code != "0":
-        return Refused(response_code, _text(document.get("ResponseDescription")))
+        description = _text(document.get("ResponseDescription"))
+        if not says_nothing_moved(family, response_code):
+            return Unanswered(f"M-Pesa answered {response_code}, which proves nothing: {description}")
+        return Refused(response_code, description)
     return Acknowledged(
         conversation_id=_identifier(document.get("ConversationID")),
         originator_conversation_id=_identifier(document.get("OriginatorConversationID")),
@@ -174,7 +178,7 @@ def _stk_news(callback: dict[str, Any]) -> News:
             return StillPending(_text(callback.get("ResultDesc")))
         return NotMoved(code, meaning(Family.STK, code, _text(callback.get("ResultDesc"))))
     items = _Parameters(_dig(callback, "CallbackMetadata", "Item"), key="Name")
-    receipt = _receipt(items.one("MpesaReceiptNumber"))
+    receipt = receipt_of(items.one("MpesaReceiptNumber"))
     amount_cents = cents_from_mpesa(items.one("Amount"))
     if receipt is None:
         return Doubt("it says paid, but has no receipt that M-Pesa could have given")
@@ -209,7 +213,7 @@ def _payout_news(result: dict[str, Any], parameters: _Parameters) -> News:
         if not says_nothing_moved(Family.B2B, code):
             return Overdue(meaning(Family.B2B, code, text))
         return NotMoved(code, meaning(Family.B2B, code, text))
-    receipt = _receipt(result.get("TransactionID"))
+    receipt = receipt_of(result.get("TransactionID"))
     if receipt is None:
         return Doubt("it says paid, but has no receipt that M-Pesa could have given")
     amount_cents = None
@@ -241,14 +245,19 @@ def status_result(body: bytes) -> Moved | NotMoved | StillPending | NoRecord | Q
     if code != "0":
         return QuestionFailed(code, meaning(Family.STATUS, code, text))
     parameters = _result_parameters(result)
+    if any(parameters.disagrees(name) for name in ("TransactionStatus", "ReceiptNo", "Amount")):
+        return Doubt("it says two different things")
     status = _text(parameters.one("TransactionStatus")).lower()
+    amount_cents = cents_from_mpesa(parameters.one("Amount"))
+    if status == "completed" and amount_cents is None and parameters.has("Amount"):
+        return Doubt("it says completed, but not clearly how much")
     if status == "completed":
-        receipt = _receipt(parameters.one("ReceiptNo"))
+        receipt = receipt_of(parameters.one("ReceiptNo"))
         if receipt is None:
             return Doubt("it says completed, but has no receipt")
         return Moved(
             receipt,
-            cents_from_mpesa(parameters.one("Amount")),
+            amount_cents,
             moved_at=read_mpesa_time(parameters.one("FinalisedTime") or parameters.one("FinalizedTime")),
             charge_cents=_charge(parameters.one("DebitPartyCharges")),
         )
@@ -343,7 +352,7 @@ def _identifier(value: object) -> str | None:
     return text if text and len(text) <= MAX_ID_LENGTH and text.isprintable() else None
 
 
-def _receipt(value: object) -> str | None:
+def receipt_of(value: object) -> str | None:
     """A receipt that names one transaction; M-Pesa also sends generic ones such as `OAK0000000` or only zeros."""
     text = value.strip() if isinstance(value, str) else ""
     if not text.isascii() or not _RECEIPT.fullmatch(text) or _GENERIC_RECEIPT.fullmatch(text):

@@ -20,11 +20,16 @@ from rentpay_cli.core.evidence import Acknowledged, Refused, Unanswered
 from rentpay_cli.errors import OutcomeUnknown, RuleRefused
 from rentpay_cli.flows.learn import Source, learn
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import attempts, disbursements, journal, payments
+from rentpay_cli.store import attempts, disbursements, journal, payments, stops
 from rentpay_cli.store.attempts import StaleWrite
 from rentpay_cli.store.tables import Disbursement, Payment
 
 _REASONS = {
+    Refusal.STOPPED: ("all payouts are stopped", "Once the cause is mended: rentpay payouts resume"),
+    Refusal.NO_RECEIPT: (
+        "M-Pesa confirmed the tenant's payment, but its receipt has not come yet",
+        "Take the receipt from the paybill's statement: rentpay resolve {id} --paid RECEIPT",
+    ),
     Refusal.NOT_PAID: ("the tenant has not paid yet", "See: rentpay status {id}"),
     Refusal.PAYMENT_FAILED: ("the tenant's payment failed", "Ask again with: rentpay initiate"),
     Refusal.REVERSED: ("the tenant's payment was reversed", "See: rentpay status {id}"),
@@ -32,7 +37,7 @@ _REASONS = {
     Refusal.COMPLETED: ("the owner was already paid", "See: rentpay status {id}"),
     Refusal.UNCLEAR: (
         "it was sent and M-Pesa has not said whether the owner was paid; a second transfer could pay twice",
-        "See: rentpay status {id}",
+        "Ask M-Pesa: rentpay chase. Or rule with the statement in hand: rentpay resolve {id}",
     ),
     Refusal.UNDER_WAY: (
         "it is on its way: M-Pesa has not said yet whether the owner was paid",
@@ -42,7 +47,8 @@ _REASONS = {
     Refusal.MEND_FIRST: ("the cause of the last failure must be mended first", "See: rentpay status {id}"),
     Refusal.ASK: (
         "the last failure does not prove that nothing moved",
-        "Look for the transfer on the paybill's statement first; see: rentpay status {id}",
+        "Look for the transfer on the paybill's statement; if it is not there: "
+        "rentpay resolve {id} --not-paid --reason TEXT",
     ),
 }
 
@@ -127,6 +133,9 @@ def disburse(rt: Runtime, payment_id: int) -> Sent:
 def write_intention(rt: Runtime, session: Session, disbursement: Disbursement, payment_id: int) -> Sending:
     """Write down that the share is about to be sent; raises `RuleRefused` if another process was faster."""
     at, token = rt.now(), rt.new_token()
+    stopped = stops.in_force(session)
+    if stopped is not None:
+        raise stopped_error(stopped.reason, payment_id)
     try:
         disbursements.move(session, disbursement, DisbursementStatus.PROCESSING)
         attempt = attempts.open_payout(session, disbursement.id or 0, disbursement.amount_cents, token, at)
@@ -178,6 +187,7 @@ def share_of(session: Session, payment: Payment, disbursement: Disbursement | No
         DisbursementStatus(disbursement.status) if disbursement else DisbursementStatus.PENDING,
         states,
         Advice(disbursement.advice) if disbursement and disbursement.advice else None,
+        has_receipt=payment.receipt is not None,
     )
 
 
@@ -185,6 +195,13 @@ def refusal(reason: Refusal, payment_id: int) -> RuleRefused:
     """The error that says why the share of this payment must not be sent."""
     why, hint = _REASONS[reason]
     return RuleRefused(f"Payment {payment_id} was not disbursed: {why}.", hint.format(id=payment_id), code=reason.value)
+
+
+def stopped_error(reason: str, payment_id: int | None = None) -> RuleRefused:
+    """The error that says that all payouts are stopped, and why."""
+    _, hint = _REASONS[Refusal.STOPPED]
+    what = f"Payment {payment_id} was not disbursed" if payment_id is not None else "Nothing was sent"
+    return RuleRefused(f"{what}: all payouts are stopped ({reason})", hint, code=Refusal.STOPPED.value)
 
 
 def _sendable(session: Session, payment_id: int) -> tuple[Payment, Disbursement]:

@@ -13,13 +13,13 @@ from enum import StrEnum
 
 from sqlmodel import Session
 
-from rentpay_cli.core.attempt import Contradiction, Direction, State, next_state
+from rentpay_cli.core.attempt import RULINGS, Contradiction, Direction, State, next_state
 from rentpay_cli.core.clock import eat_day
-from rentpay_cli.core.codes import payout_advice
+from rentpay_cli.core.codes import Family, look_up, payout_advice
 from rentpay_cli.core.disburse import DisbursementStatus, PaymentStatus
 from rentpay_cli.core.evidence import Acknowledged, Evidence, Moved, NotMoved, Overdue, Refused, Unanswered
 from rentpay_cli.core.money import show_kes
-from rentpay_cli.store import attempts, disbursements, journal, payments
+from rentpay_cli.store import attempts, disbursements, journal, payments, stops
 from rentpay_cli.store.tables import Attempt, Payment
 
 
@@ -48,10 +48,10 @@ def learn(
 ) -> Learned:
     """Let the evidence change what is known about the attempt; raises `StaleWrite` if another process was faster."""
     attempt = attempts.get(session, attempt_id)
-    payment_id = _payment_of(session, attempt)
+    payment_id = payment_of(session, attempt)
     state = State(attempt.state)
     disbelieved = _why_not_believed(session, attempt, evidence)
-    after = next_state(state, evidence)
+    after = _ruled(state, evidence) if source is Source.RULING else next_state(state, evidence)
     if not disbelieved and isinstance(after, Contradiction):
         disbelieved = f"it says {_words(evidence)}, but the attempt is already {state.value}"
     if disbelieved or isinstance(after, Contradiction):
@@ -74,7 +74,14 @@ def learn(
     return Learned(after, payment_id, news=after is not state)
 
 
-def _payment_of(session: Session, attempt: Attempt) -> int:
+def _ruled(state: State, evidence: Evidence) -> State | Contradiction:
+    """The state that a person's ruling makes, where one may be made."""
+    wanted = State.MOVED if isinstance(evidence, Moved) else State.NOT_MOVED
+    return wanted if (state, wanted) in RULINGS else Contradiction(state, evidence)
+
+
+def payment_of(session: Session, attempt: Attempt) -> int:
+    """The number of the payment that the attempt is about; the first, if its disbursement pays several."""
     if attempt.payment_id is not None:
         return attempt.payment_id
     assert attempt.disbursement_id is not None  # the database holds one of the two
@@ -149,6 +156,8 @@ def _collected(
                 PaymentStatus.SUCCESS,
                 receipt=evidence.receipt,
                 paid_at=evidence.moved_at or at,
+                failure_code=None,
+                failure_reason=None,
             )
             payment.disbursement_id = disbursements.create_for(session, payment, at).id
             session.add(payment)
@@ -197,6 +206,17 @@ def _paid_out(
                 failure_reason=evidence.text,
                 advice=payout_advice(evidence.code).value,
             )
+            _stop_payouts_if_needed(session, evidence, at)
+
+
+def _stop_payouts_if_needed(session: Session, evidence: Refused | NotMoved, at: datetime) -> None:
+    """After a failure of our own credential no payout leaves: repeated tries lock the operator (Daraja, 5.4)."""
+    row = look_up(Family.B2B, evidence.code)
+    if row is None or not row.stops_payouts:
+        return
+    reason = f"M-Pesa answered {evidence.code}: {evidence.text}"
+    if stops.stop(session, reason, "rentpay", at):
+        journal.write(session, at, "rentpay", "payouts stopped", reason=reason)
 
 
 def _write_journal(

@@ -13,9 +13,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from rentpay_cli.core.attempt import Direction
-from rentpay_cli.core.evidence import Acknowledged, Overdue
+from rentpay_cli.core.chase import NoRecords, no_record_counts, proves_not_moved
+from rentpay_cli.core.evidence import Acknowledged, Moved, NotMoved, Overdue
 from rentpay_cli.daraja import incoming
-from rentpay_cli.daraja.incoming import Doubt, QuestionFailed, Result, StillPending
+from rentpay_cli.daraja.incoming import Doubt, NoRecord, QuestionFailed, Result, StillPending
 from rentpay_cli.flows.learn import Source, learn
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, enquiries, inbox, journal
@@ -173,6 +174,10 @@ def _about_enquiry(rt: Runtime, session: Session, item: InboxItem, enquiry: Enqu
         return Reading(item.id or 0, "read", f"{enquiry.kind} query timed out")
     if item.path != PAYOUT:
         return _held(item, "it came to the address of an STK callback, but answers a query")
+    if enquiry.state != "asked":
+        return Reading(item.id or 0, "read", f"{enquiry.kind} query was answered before")
+    if enquiry.kind == "status":
+        return _about_status(rt, session, item, enquiry)
     answer = incoming.balance_result(item.body)
     match answer:
         case Doubt(reason):
@@ -184,6 +189,45 @@ def _about_enquiry(rt: Runtime, session: Session, item: InboxItem, enquiry: Enqu
             enquiries.note_balances(session, accounts, "query", rt.now())
             enquiries.settle(session, enquiry, "answered", f"{len(accounts)} accounts", rt.now())
             return Reading(item.id or 0, "read", "balance noted")
+
+
+def _about_status(rt: Runtime, session: Session, item: InboxItem, enquiry: Enquiry) -> Reading:
+    """The answer to "what became of this payout?": it passes through the same door as everything else."""
+    attempt = attempts.get(session, enquiry.attempt_id or 0)
+    answer = incoming.status_result(item.body)
+    if isinstance(answer, Doubt):
+        return _held(item, answer.reason)
+    _, named = incoming.original_ids(item.body)
+    if named and attempt.originator_conversation_id and named != attempt.originator_conversation_id:
+        return _held(item, "it is about another conversation than the one that was asked about")
+    evidence: Moved | NotMoved | None
+    if isinstance(answer, NoRecord):
+        evidence, outcome = _no_record(session, attempt, enquiry, answer)
+    elif isinstance(answer, QuestionFailed):
+        evidence, outcome = None, f"the question failed: {answer.text} ({answer.code})"
+    elif isinstance(answer, StillPending):
+        evidence, outcome = None, answer.reason
+    else:
+        evidence, outcome = answer, "M-Pesa knows what became of it"
+    enquiries.settle(session, enquiry, "answered", outcome, rt.now())
+    if evidence is None:
+        return Reading(item.id or 0, "read", outcome)
+    learned = learn(session, attempt.id or 0, evidence, source=Source.QUERY, actor="listener", at=rt.now())
+    if learned.disbelieved:
+        return _held(item, learned.disbelieved, learned.payment_id)
+    return Reading(item.id or 0, "read", learned.state.value, learned.payment_id, learned.news)
+
+
+def _no_record(session: Session, attempt: Attempt, enquiry: Enquiry, answer: NoRecord) -> tuple[NotMoved | None, str]:
+    """M-Pesa knows of no such payout: proof only if it says so twice, some minutes apart, while it is recent."""
+    earlier = NoRecords(attempt.not_found_count, attempt.not_found_at)
+    if not no_record_counts(earlier, enquiry.asked_at):
+        return None, f"no such transaction ({answer.code}), too soon after the last answer to count"
+    count = attempts.note_no_record(session, attempt, enquiry.asked_at)
+    if proves_not_moved(count, attempt.created_at, enquiry.asked_at):
+        text = f"M-Pesa said {count} times, minutes apart, that it knows of no such transaction."
+        return NotMoved("no_record", text), text
+    return None, f"no such transaction ({answer.code}), answer {count}: not enough to be sure"
 
 
 def _held(item: InboxItem, reason: str, payment_id: int | None = None) -> Reading:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from rentpay_cli.config import PAY_OUT
 from rentpay_cli.core.attempt import State
 from rentpay_cli.core.codes import Advice
-from rentpay_cli.core.disburse import DisbursementStatus, why_not
+from rentpay_cli.core.disburse import DisbursementStatus, Refusal, why_not
 from rentpay_cli.core.evidence import Refused, Unanswered
 from rentpay_cli.errors import RuleRefused
-from rentpay_cli.flows.disburse import refusal, send, share_of, write_intention
+from rentpay_cli.flows.disburse import refusal, send, share_of, stopped_error, write_intention
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import disbursements, payments, register
+from rentpay_cli.store import attempts, disbursements, enquiries, payments, register, stops
 from rentpay_cli.store.disbursements import Waiting
 from rentpay_cli.store.tables import Owner
 
@@ -28,6 +29,13 @@ class Plan:
     sends: tuple[Waiting, ...]
     total_cents: int
     left_alone: int
+    float_cents: int | None = None
+    float_read_at: datetime | None = None
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether the float covers the run, as far as the last balance tells."""
+        return self.float_cents is None or self.float_cents >= self.total_cents
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +74,8 @@ def plan_retry(
             session, DisbursementStatus.FAILED, advices=advices, owner_id=owner_id, limit=limit
         )
         every = disbursements.count(session, DisbursementStatus.FAILED, owner_id=owner_id)
-    return Plan(tuple(chosen), sum(item.amount_cents for item in chosen), every - len(chosen))
+        known = enquiries.last_float_cents(session) or (None, None)
+    return Plan(tuple(chosen), sum(item.amount_cents for item in chosen), every - len(chosen), *known)
 
 
 def plan_due(rt: Runtime, limit: int) -> Plan:
@@ -86,25 +95,59 @@ def carry_out(
 ) -> Run:
     """Send what was planned, several at once, and go on after a failure.
 
-    Raises `MpesaUnreachable` or `BadConfiguration` before anything is sent.
+    It ends early once the float has run out or all payouts are stopped: the rest is skipped. Raises `MpesaUnreachable`
+    or `BadConfiguration` before anything is sent, and `RuleRefused` while payouts are stopped.
     """
     run = Run(total=len(plan.sends))
     if not plan.sends:
         return run
     rt.settings.require(PAY_OUT)
+    refuse_while_stopped(rt)
     rt.mpesa.prepare()
-    vouched = tuple(mended)
+    vouched, began_at = tuple(mended), rt.now()
+    waiting = list(reversed(plan.sends))
     with ThreadPoolExecutor(max_workers=min(at_once, len(plan.sends))) as pool:
-        futures = [pool.submit(_send_one, rt, item, vouched) for item in plan.sends]
-        try:
-            for future in as_completed(futures):
+        under_way: set[Future[tuple[str, Failure | int]]] = set()
+        while waiting or under_way:
+            room = min(at_once - len(under_way), len(waiting))
+            under_way |= {pool.submit(_send_one, rt, waiting.pop(), vouched) for _ in range(room)}
+            done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+            for future in done:
                 _count(run, *future.result())
                 on_progress()
-        except BaseException:
-            for future in futures:
-                future.cancel()  # what has not begun stays unsent; what has begun is seen through
-            raise
+            reason = _why_end(rt, began_at) if waiting else None
+            if reason is not None:
+                run.skipped += [Failure(item.payment_id, *reason) for item in reversed(waiting)]
+                waiting.clear()
     return run
+
+
+def is_stopped(rt: Runtime) -> bool:
+    """Whether all payouts are stopped."""
+    return _stop_reason(rt) is not None
+
+
+def refuse_while_stopped(rt: Runtime) -> None:
+    """Raise `RuleRefused` while all payouts are stopped."""
+    reason = _stop_reason(rt)
+    if reason is not None:
+        raise stopped_error(reason)
+
+
+def _stop_reason(rt: Runtime) -> str | None:
+    with rt.database.transaction() as session:
+        stop = stops.in_force(session)
+        return stop.reason if stop else None
+
+
+def _why_end(rt: Runtime, began_at: datetime) -> tuple[str, str] | None:
+    """Why the rest of a run must not be sent (a sentence and a code), or None."""
+    with rt.database.transaction() as session:
+        if stops.in_force(session) is not None:
+            return "It was not sent: all payouts were stopped during the run.", Refusal.STOPPED.value
+        if attempts.ran_out_of_float(session, began_at):
+            return "It was not sent: the float ran out during the run.", "float_ran_out"
+    return None
 
 
 def _send_one(rt: Runtime, item: Waiting, mended: tuple[Advice, ...]) -> tuple[str, Failure | int]:

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlmodel import Session, col, func, select, update
 
-from rentpay_cli.core.attempt import Direction, State
+from rentpay_cli.core.attempt import ENDED, Direction, State
+from rentpay_cli.core.chase import first_check
 from rentpay_cli.store.tables import Attempt
-
 
 FOR_WRITING = {"key_share": True}
 """How a row is locked before it is changed: on PostgreSQL weaker than FOR UPDATE, which would deadlock with the rows of
@@ -28,9 +28,7 @@ def token_sha256(token: str) -> str:
 
 def open_collection(session: Session, payment_id: int, amount_cents: int, token: str, at: datetime) -> Attempt:
     """Write down that a tenant is about to be asked; the database refuses a second live attempt."""
-    attempt = Attempt(
-        direction=Direction.COLLECTION.value, payment_id=payment_id, number=1, **_new(amount_cents, token, at)
-    )
+    attempt = Attempt(payment_id=payment_id, number=1, **_new(Direction.COLLECTION, amount_cents, token, at))
     session.add(attempt)
     session.flush()
     return attempt
@@ -40,18 +38,19 @@ def open_payout(session: Session, disbursement_id: int, amount_cents: int, token
     """Write down that an owner's share is about to be sent; the database refuses a second live attempt."""
     last = session.exec(select(func.max(Attempt.number)).where(Attempt.disbursement_id == disbursement_id)).one()
     attempt = Attempt(
-        direction=Direction.PAYOUT.value,
         disbursement_id=disbursement_id,
         number=(last or 0) + 1,
-        **_new(amount_cents, token, at),
+        **_new(Direction.PAYOUT, amount_cents, token, at),
     )
     session.add(attempt)
     session.flush()
     return attempt
 
 
-def _new(amount_cents: int, token: str, at: datetime) -> dict[str, Any]:
+def _new(direction: Direction, amount_cents: int, token: str, at: datetime) -> dict[str, Any]:
     return {
+        "direction": direction.value,
+        "next_check_at": first_check(direction, at),
         "state": State.SENDING.value,
         "token_sha256": token_sha256(token),
         "amount_cents": amount_cents,
@@ -71,6 +70,11 @@ def get(session: Session, attempt_id: int) -> Attempt:
 def by_token(session: Session, digest: str) -> Attempt | None:
     """The attempt whose callback address carries the token with this SHA-256."""
     return session.exec(select(Attempt).where(Attempt.token_sha256 == digest)).first()
+
+
+def of_payment(session: Session, payment_id: int) -> Attempt | None:
+    """The attempt to collect a payment; None if it was not asked for by M-Pesa."""
+    return session.exec(select(Attempt).where(Attempt.payment_id == payment_id).with_for_update(key_share=True)).first()
 
 
 def of_disbursement(session: Session, disbursement_id: int) -> list[Attempt]:
@@ -104,6 +108,8 @@ def ids_in_use(session: Session, ids: dict[str, object], attempt_id: int | None)
 
 def move(session: Session, attempt: Attempt, to: State, at: datetime, **changes: Any) -> None:
     """Move the attempt from the state we saw to another; raises `StaleWrite` if it is no longer there."""
+    if to in ENDED:
+        changes["next_check_at"] = None
     statement = (
         update(Attempt)
         .where(col(Attempt.id) == attempt.id, col(Attempt.state) == attempt.state)
@@ -114,21 +120,56 @@ def move(session: Session, attempt: Attempt, to: State, at: datetime, **changes:
     session.refresh(attempt)
 
 
-def overdue(
-    session: Session, direction: Direction, states: tuple[State, ...], before: datetime, limit: int
-) -> list[int]:
-    """Numbers of attempts that have been in one of the states since before the moment, oldest first."""
-    return [
-        number
-        for number in session.exec(
-            select(Attempt.id)
-            .where(
-                Attempt.direction == direction.value,
-                col(Attempt.state).in_([state.value for state in states]),
-                col(Attempt.changed_at) < before,
-            )
-            .order_by(col(Attempt.id))
-            .limit(limit)
-        )
-        if number is not None
-    ]
+FLOAT_RAN_OUT = ("1", "5")
+"""M-Pesa's result codes for too little money in the working account."""
+
+
+def ran_out_of_float(session: Session, since: datetime) -> bool:
+    """Whether a payout that began since the moment failed for lack of float."""
+    query = (
+        select(Attempt.id)
+        .where(Attempt.direction == Direction.PAYOUT.value, col(Attempt.created_at) >= since)
+        .where(Attempt.state == State.NOT_MOVED.value, col(Attempt.code).in_(FLOAT_RAN_OUT))
+        .limit(1)
+    )
+    return session.exec(query).first() is not None
+
+
+def quiet(session: Session, now: datetime, limit: int) -> list[int]:
+    """Numbers of open attempts that are due to be asked about, the longest due first."""
+    query = (
+        select(Attempt.id)
+        .where(col(Attempt.state).in_([State.SENDING.value, State.WAITING.value, State.UNCLEAR.value]))
+        .where(col(Attempt.next_check_at) <= now)
+        .order_by(col(Attempt.next_check_at), col(Attempt.id))
+        .limit(limit)
+    )
+    return [number for number in session.exec(query) if number is not None]
+
+
+def all_open(session: Session, began_before: datetime, direction: Direction) -> list[int]:
+    """Numbers of every open attempt in the direction that began before the moment, due or not."""
+    query = (
+        select(Attempt.id)
+        .where(col(Attempt.state).in_([State.SENDING.value, State.WAITING.value, State.UNCLEAR.value]))
+        .where(Attempt.direction == direction.value, col(Attempt.created_at) <= began_before)
+        .order_by(col(Attempt.id))
+    )
+    return [number for number in session.exec(query) if number is not None]
+
+
+def note_check(session: Session, attempt: Attempt, next_check_at: datetime) -> None:
+    """Write down that the attempt is being asked about, before it is."""
+    attempt.checks += 1
+    attempt.next_check_at = next_check_at
+    session.add(attempt)
+    session.flush()
+
+
+def note_no_record(session: Session, attempt: Attempt, asked_at: datetime) -> int:
+    """Count an answer "no such transaction" and return how many there are now."""
+    attempt.not_found_count += 1
+    attempt.not_found_at = asked_at
+    session.add(attempt)
+    session.flush()
+    return attempt.not_found_count

@@ -42,7 +42,11 @@ def unread(session: Session, limit: int) -> list[int]:
 
 def claim(session: Session, item_id: int) -> InboxItem | None:
     """The unread callback, ours until the transaction ends; None if another worker has it or has read it."""
-    query = select(InboxItem).where(InboxItem.id == item_id, InboxItem.state == "new").with_for_update(key_share=True, skip_locked=True)
+    query = (
+        select(InboxItem)
+        .where(InboxItem.id == item_id, InboxItem.state == "new")
+        .with_for_update(key_share=True, skip_locked=True)
+    )
     return session.exec(query).first()
 
 

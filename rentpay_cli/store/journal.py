@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session
+from sqlmodel import Session, col, update
 
 from rentpay_cli.core.redact import redact
 from rentpay_cli.store.tables import Finding, JournalEntry
@@ -47,3 +47,12 @@ def raise_finding(
 ) -> None:
     """Tell a person about something that does not fit; nothing else changes by it."""
     session.add(Finding(found_at=at, kind=kind, text=redact(text), payment_id=payment_id, attempt_id=attempt_id))
+
+
+def close_findings(session: Session, attempt_id: int | None, at: datetime) -> None:
+    """Say that a person has dealt with what did not fit about an attempt."""
+    session.execute(
+        update(Finding)
+        .where(col(Finding.attempt_id) == attempt_id, col(Finding.closed_at).is_(None))
+        .values(closed_at=at)
+    )

@@ -381,3 +381,35 @@ def open_work(reader: Reader) -> Row:
     )
     assert row is not None  # an aggregate always has a row
     return row
+
+
+# --- the stop, the float, the books ----------------------------------------------------------------------------------
+
+
+def stop_in_force(reader: Reader) -> Row | None:
+    """The stop that keeps all payouts from leaving, or None."""
+    return reader.one("SELECT reason, stopped_by, stopped_at FROM payout_stop WHERE in_force = 1")
+
+
+def ledger_facts(reader: Reader) -> Row:
+    """Sums over settled facts: M-Pesa payments that succeeded, and disbursements that completed."""
+    row = reader.one(
+        """
+        SELECT coalesce(sum(collected_cents), 0) AS collected_cents, coalesce(sum(fee_cents), 0) AS fee_cents,
+               coalesce(sum(share_cents), 0) AS share_cents, coalesce(sum(paid_out_cents), 0) AS paid_out_cents,
+               coalesce(sum(charge_cents), 0) AS charge_cents
+          FROM (SELECT amount_cents AS collected_cents, fee_cents, share_cents, 0 AS paid_out_cents, 0 AS charge_cents
+                  FROM payment WHERE status = 'success' AND method = 'mpesa'
+                UNION ALL
+                SELECT 0, 0, 0, amount_cents, coalesce(charge_cents, 0)
+                  FROM disbursement WHERE status = 'completed') AS facts
+        """
+    )
+    assert row is not None  # an aggregate always has a row
+    return row
+
+
+def unknown_charges(reader: Reader) -> int:
+    """How many completed disbursements came without M-Pesa's charge, which the books therefore lack."""
+    row = reader.one("SELECT count(*) AS n FROM disbursement WHERE status = 'completed' AND charge_cents IS NULL")
+    return int(row["n"]) if row else 0

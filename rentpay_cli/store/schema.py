@@ -35,7 +35,7 @@ def check_versions(url: str, found_revision: str | None, found_environment: str 
     if found_environment != environment:
         raise BadDatabase(
             f"{place} was made for the {found_environment} environment, but MPESA_ENVIRONMENT is {environment}.",
-            "Set MPESA_ENVIRONMENT to match, or RENTPAY_DATABASE_URL to another database; environments are never mixed.",
+            "Set MPESA_ENVIRONMENT to match, or RENTPAY_DATABASE_URL to another database: environments never mix.",
         )
 
 

@@ -215,8 +215,8 @@ class Attempt(SQLModel, table=True):
         Index("one_number_payout", "disbursement_id", "number", unique=True),
         Index(
             "ix_attempt_open",
-            "direction",
             "next_check_at",
+            "id",
             sqlite_where=text("state IN ('sending','waiting','unclear')"),
             postgresql_where=text("state IN ('sending','waiting','unclear')"),
         ),
@@ -258,6 +258,23 @@ class Enquiry(SQLModel, table=True):
     outcome: str | None = None
     asked_at: datetime = _moment()
     answered_at: datetime | None = _moment(null=True)
+
+
+class PayoutStop(SQLModel, table=True):
+    """While one is in force no payout leaves; the unique column lets one be in force at a time."""
+
+    __tablename__ = "payout_stop"
+    __table_args__ = (
+        CheckConstraint("(in_force IS NULL) = (lifted_at IS NOT NULL)", name="payout_stop_lifted"),
+        CheckConstraint("in_force = 1", name="payout_stop_one"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    in_force: int | None = Field(default=1, unique=True)
+    reason: str
+    stopped_by: str
+    stopped_at: datetime = _moment()
+    lifted_by: str | None = None
+    lifted_at: datetime | None = _moment(null=True)
 
 
 class BalanceReading(SQLModel, table=True):

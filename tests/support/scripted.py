@@ -34,6 +34,9 @@ class ScriptedMpesa:
     def b2b_payment(self, **request: Any) -> PaymentReply:
         return self._send("b2b", request)
 
+    def stk_query(self, checkout_request_id: str) -> Any:
+        return self._send("stk-query", {"checkout_request_id": checkout_request_id})
+
     def transaction_status(self, **request: Any) -> PaymentReply:
         return self._send("status", request)
 

@@ -20,13 +20,20 @@ MOVES = {
         ("unclear", "waiting"),
         ("unclear", "moved"),
         ("unclear", "not_moved"),
+        ("not_moved", "moved"),  # only by a person's ruling
     ],
-    ("payment", "status"): [("pending", "success"), ("pending", "failed"), ("success", "reversed")],
+    ("payment", "status"): [
+        ("pending", "success"),
+        ("pending", "failed"),
+        ("failed", "success"),
+        ("success", "reversed"),
+    ],
     ("disbursement", "status"): [
         ("pending", "processing"),
         ("processing", "completed"),
         ("processing", "failed"),
         ("failed", "processing"),
+        ("failed", "completed"),  # only by a person's ruling
     ],
 }
 

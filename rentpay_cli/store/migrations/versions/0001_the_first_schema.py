@@ -34,6 +34,20 @@ def upgrade() -> None:
         sa.UniqueConstraint("name"),
     )
     op.create_table(
+        "payout_stop",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("in_force", sa.Integer(), nullable=True),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("stopped_by", sa.String(), nullable=False),
+        sa.Column("stopped_at", sa.BigInteger(), nullable=False),
+        sa.Column("lifted_by", sa.String(), nullable=True),
+        sa.Column("lifted_at", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("(in_force IS NULL) = (lifted_at IS NOT NULL)", name="payout_stop_lifted"),
+        sa.CheckConstraint("in_force = 1", name="payout_stop_one"),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("in_force"),
+    )
+    op.create_table(
         "setting",
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("value", sa.String(), nullable=False),
@@ -59,16 +73,13 @@ def upgrade() -> None:
         sa.Column("completed_at", sa.BigInteger(), nullable=True),
         sa.Column("completed_day", sa.Integer(), nullable=True),
         sa.CheckConstraint(
-            "(status = 'completed') = (completed_at IS NOT NULL AND completed_day IS NOT NULL)",
-            name="disbursement_end",
+            "(status = 'completed') = (completed_at IS NOT NULL AND completed_day IS NOT NULL)", name="disbursement_end"
         ),
         sa.CheckConstraint(
-            "status = 'not_required' OR (amount_cents >= 100 AND amount_cents % 100 = 0)",
-            name="disbursement_sendable",
+            "status = 'not_required' OR (amount_cents >= 100 AND amount_cents % 100 = 0)", name="disbursement_sendable"
         ),
         sa.CheckConstraint(
-            "status IN ('pending','processing','completed','failed','not_required')",
-            name="disbursement_status",
+            "status IN ('pending','processing','completed','failed','not_required')", name="disbursement_status"
         ),
         sa.CheckConstraint("amount_cents >= 0 AND fee_cents >= 0", name="disbursement_amounts"),
         sa.CheckConstraint("collected_cents = fee_cents + amount_cents", name="disbursement_division"),
@@ -241,7 +252,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_attempt_open",
         "attempt",
-        ["direction", "next_check_at"],
+        ["next_check_at", "id"],
         unique=False,
         sqlite_where=sa.text("state IN ('sending','waiting','unclear')"),
         postgresql_where=sa.text("state IN ('sending','waiting','unclear')"),

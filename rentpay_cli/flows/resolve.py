@@ -1,0 +1,144 @@
+"""A person's ruling on what M-Pesa does not say, with evidence from elsewhere such as the paybill's statement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlmodel import Session
+
+from rentpay_cli.core.attempt import Direction, State
+from rentpay_cli.core.codes import Advice
+from rentpay_cli.core.disburse import DisbursementStatus, PaymentStatus
+from rentpay_cli.core.evidence import Moved, NotMoved
+from rentpay_cli.core.redact import printable
+from rentpay_cli.daraja.incoming import receipt_of
+from rentpay_cli.errors import RuleRefused, WrongUse
+from rentpay_cli.flows.learn import Source, learn
+from rentpay_cli.runtime import Runtime
+from rentpay_cli.store import attempts, disbursements, journal, payments
+from rentpay_cli.store.tables import Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What a person rules about a payment's open attempt: a receipt means paid, a reason alone means not paid."""
+
+    payment_id: int
+    receipt: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the ruling would be about, to be asked back."""
+
+    payment_id: int
+    direction: Direction
+    amount_cents: int
+    state: State
+
+
+def read_ruling(payment_id: int, paid: str | None, not_paid: bool, reason: str | None) -> Ruling:
+    """Check what was typed; raises `WrongUse`."""
+    if (paid is not None) == not_paid:
+        raise WrongUse(
+            "A ruling is either --paid RECEIPT or --not-paid.", "Take the receipt from the paybill's statement."
+        )
+    text = printable(" ".join((reason or "").split()), 200)
+    if not_paid and len(text) < 5:
+        raise WrongUse("--not-paid needs a reason.", "For example: --reason 'not on the statement of 23 November'")
+    receipt = receipt_of(paid)
+    if paid is not None and receipt is None:
+        raise WrongUse(
+            f"'{printable(paid, 40)}' is not a receipt of M-Pesa's.",
+            "A receipt is letters and digits, such as SG722NMVXQ.",
+        )
+    return Ruling(payment_id, receipt, text)
+
+
+def question(rt: Runtime, ruling: Ruling) -> Question:
+    """What the ruling would be about; raises `RuleRefused` if there is nothing to rule on."""
+    with rt.database.transaction() as session:
+        attempt = _open_to_ruling(session, ruling)
+        return Question(ruling.payment_id, Direction(attempt.direction), attempt.amount_cents, State(attempt.state))
+
+
+def resolve(rt: Runtime, ruling: Ruling) -> State:
+    """Carry the ruling out and return the attempt's state; raises `RuleRefused` if it cannot be."""
+    at = rt.now()
+    with rt.database.transaction() as session:
+        attempt = _open_to_ruling(session, ruling)
+        journal.write(
+            session,
+            at,
+            rt.actor,
+            "ruled paid" if ruling.receipt else "ruled not paid",
+            payment_id=ruling.payment_id,
+            attempt_id=attempt.id,
+            receipt=ruling.receipt,
+            reason=ruling.reason,
+        )
+        if ruling.receipt is None and attempt.state == State.NOT_MOVED:
+            _release(session, attempt)
+            return State.NOT_MOVED
+        evidence = (
+            Moved(ruling.receipt, None)
+            if ruling.receipt
+            else NotMoved("ruling", f"Ruled not paid by {rt.actor}: {ruling.reason}")
+        )
+        learned = learn(session, attempt.id or 0, evidence, source=Source.RULING, actor=rt.actor, at=at)
+        if learned.disbelieved:
+            raise RuleRefused(
+                f"The ruling on payment {ruling.payment_id} was not carried out: {learned.disbelieved}.",
+                f"See: rentpay status {ruling.payment_id}",
+                code="ruling_refused",
+            )
+        journal.close_findings(session, attempt.id, at)
+        return learned.state
+
+
+def _open_to_ruling(session: Session, ruling: Ruling) -> Attempt:
+    """The attempt that a person may rule on: the tenant's, while that is open, else the last payout."""
+    payment = payments.get(session, ruling.payment_id)
+    collection = attempts.of_payment(session, ruling.payment_id)
+    if collection is None:
+        raise _nothing_to_rule(ruling.payment_id, "it moved no M-Pesa money")
+    if payment.status != PaymentStatus.SUCCESS.value or collection.receipt is None:
+        return _may_rule(collection, ruling, failed=payment.status == PaymentStatus.FAILED.value)
+    payouts = attempts.of_disbursement(session, payment.disbursement_id) if payment.disbursement_id else []
+    if not payouts:
+        raise _nothing_to_rule(ruling.payment_id, "the tenant has paid, and nothing was sent to the owner yet")
+    if any(payout.state == State.MOVED for payout in payouts):
+        raise _nothing_to_rule(ruling.payment_id, "the owner was paid, and there is a receipt")
+    return _may_rule(payouts[-1], ruling, failed=payouts[-1].state == State.NOT_MOVED)
+
+
+def _may_rule(attempt: Attempt, ruling: Ruling, *, failed: bool) -> Attempt:
+    if attempt.state in (State.SENDING, State.WAITING):
+        raise RuleRefused(
+            f"M-Pesa still has time to answer for payment {ruling.payment_id}: there is nothing to rule on yet.",
+            "Ask M-Pesa first: rentpay chase",
+            code="too_early",
+        )
+    if failed and ruling.receipt is None and attempt.direction == Direction.COLLECTION.value:
+        raise _nothing_to_rule(ruling.payment_id, "the tenant's payment has failed already")
+    if attempt.state == State.MOVED and ruling.receipt is None:
+        raise _nothing_to_rule(ruling.payment_id, "M-Pesa confirmed that the tenant paid; only the receipt is missing")
+    return attempt
+
+
+def _release(session: Session, attempt: Attempt) -> None:
+    """A failure that left doubt is ruled certain: the share may be sent again."""
+    disbursement = disbursements.get(session, attempt.disbursement_id or 0)
+    if disbursement.status != DisbursementStatus.FAILED.value or disbursement.advice == Advice.SEND_AGAIN.value:
+        raise RuleRefused("It may be sent again already.", "Send it with: rentpay disburse", code="nothing_to_rule")
+    disbursement.advice = Advice.SEND_AGAIN.value
+    session.add(disbursement)
+
+
+def _nothing_to_rule(payment_id: int, why: str) -> RuleRefused:
+    return RuleRefused(
+        f"There is nothing to rule on about payment {payment_id}: {why}.",
+        f"See: rentpay status {payment_id}",
+        code="nothing_to_rule",
+    )

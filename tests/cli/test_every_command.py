@@ -1,0 +1,270 @@
+"""What holds for every command there is: help with examples, one JSON document, no escape codes in a pipe."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer
+
+from rentpay_cli.cli.app import app
+from rentpay_cli.errors import RentpayError
+from rentpay_cli.store import schema
+from tests.cli.conftest import OFFLINE, Cli
+
+ESCAPE = re.compile(r"\x1b")
+
+
+def every_command() -> Iterator[tuple[tuple[str, ...], Any]]:
+    def below(group: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+        for name, command in sorted(group.commands.items()):
+            if hasattr(command, "commands"):
+                yield from below(command, (*path, name))
+            else:
+                yield (*path, name), command
+
+    yield from below(typer.main.get_command(app), ())
+
+
+def every_group() -> list[tuple[str, ...]]:
+    return sorted({path[:-1] for path, _ in every_command()})
+
+
+COMMANDS = list(every_command())
+PATHS = [path for path, _ in COMMANDS]
+
+
+def test_the_contract_s_commands_are_there() -> None:
+    promised = """demo, simulator, credential encrypt, credential check, owner add, owner list, owner show, owner edit,
+        property add, property list, property show, property edit, tenant add, tenant list, tenant show, tenant edit,
+        initiate, record-payment, disburse, retry-failed, status, payments, history, balance, report revenue, explain,
+        serve-callbacks"""
+    assert {" ".join(name.split()) for name in promised.split(",")} <= {" ".join(path) for path in PATHS}
+
+
+@pytest.mark.parametrize("path", PATHS, ids=" ".join)
+def test_a_command_has_help_with_an_example_that_names_it(cli: Cli, path: tuple[str, ...]) -> None:
+    for option in ("--help", "-h"):
+        ran = cli(*path, option)
+        assert (ran.status, ran.err) == (0, "")
+    words = " ".join(path)
+    assert f"Usage: rentpay {words}" in ran.out
+    assert f"$ rentpay {words}" in ran.out
+    assert "--json" in ran.out
+    assert "--yes" in ran.out
+    assert "--env-file" in ran.out
+
+
+@pytest.mark.parametrize(("path", "command"), COMMANDS, ids=[" ".join(path) for path in PATHS])
+def test_every_option_says_what_it_is(path: tuple[str, ...], command: Any) -> None:
+    for parameter in command.params:
+        assert getattr(parameter, "help", None), f"{' '.join(path)}: {parameter.name}"
+
+
+@pytest.mark.parametrize(("path", "command"), COMMANDS, ids=[" ".join(path) for path in PATHS])
+def test_every_example_is_understood_by_its_own_command(path: tuple[str, ...], command: Any) -> None:
+    import shlex
+
+    for example in command._examples:
+        line, _, _ = example.partition(" >")
+        words = shlex.split(line)
+        while words and "=" in words[0]:
+            words.pop(0)
+        assert tuple(words[1 : 1 + len(path)]) == path, example
+        command.make_context(" ".join(path), words[1 + len(path) :])  # raises for an option that there is not
+
+
+@pytest.mark.parametrize("path", PATHS, ids=" ".join)
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_wrong_use_is_one_json_document_with_status_2(cli: Cli, path: tuple[str, ...], where: str) -> None:
+    wrong = ("--json", "--no-such-option") if where == "before" else ("--no-such-option", "--json")
+    ran = cli(*path, *wrong)
+    assert ran.refusal == (2, "wrong_use")
+    assert ran.json["error"]["hint"] == f"See: rentpay {' '.join(path)} --help"
+    assert ran.err == ""
+
+
+@pytest.mark.parametrize("path", PATHS, ids=" ".join)
+def test_wrong_use_is_a_sentence_on_standard_error(cli: Cli, path: tuple[str, ...]) -> None:
+    ran = cli(*path, "--no-such-option")
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith("Error: No such option: --no-such-option")
+    assert f"See: rentpay {' '.join(path)} --help" in ran.err
+
+
+@pytest.mark.parametrize("group", every_group(), ids=lambda group: " ".join(group) or "rentpay")
+def test_a_group_alone_shows_its_commands(cli: Cli, group: tuple[str, ...]) -> None:
+    ran = cli(*group)
+    assert f"Usage: rentpay {' '.join(group)}".strip() in ran.out
+    assert "Commands" in ran.out or "Look" in ran.out
+    ran = cli(*group, "no-such-command", "--json")
+    assert ran.refusal == (2, "wrong_use")
+
+
+ARGUMENTS = {"payment": "1", "owner": "1", "reference": "1", "property": "1", "name": "N", "phone": "0712345678"}
+ARGUMENTS |= {"paybill": "247247", "account": "A", "rent": "1", "amount": "1"}
+
+
+def complete(command: Any) -> list[str]:
+    """The arguments and options that the command cannot do without."""
+    words: list[str] = []
+    for parameter in command.params:
+        if parameter.required:
+            value = ARGUMENTS.get(parameter.name, "1")
+            words += [value] if parameter.param_type_name == "argument" else [parameter.opts[0], value]
+    return words
+
+
+CONFIGURED = [
+    (path, command)
+    for path, command in COMMANDS
+    if path[0] in ("owner", "property", "tenant", "report", "initiate", "record-payment", "disburse", "retry-failed")
+    or path[0] in ("balance", "status", "payments", "history", "serve-callbacks", "database")
+    or path == ("credential", "check")
+]
+
+
+@pytest.mark.parametrize(("path", "command"), CONFIGURED, ids=[" ".join(path) for path, _ in CONFIGURED])
+def test_missing_and_bad_settings_end_with_4_before_anything_is_made(
+    cli: Cli, path: tuple[str, ...], command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pathlib import Path
+
+    cli.forget(*OFFLINE, "RENTPAY_DATABASE_URL")
+    for settings, word in (
+        ({}, "MPESA_ENVIRONMENT"),
+        ({"MPESA_ENVIRONMENT": "live"}, "MPESA_ENVIRONMENT"),
+        ({"MPESA_ENVIRONMENT": "sandbox", "PLATFORM_FEE_PERCENTAGE": "105"}, "PLATFORM_FEE_PERCENTAGE"),
+    ):
+        cli.configure(**settings)
+        ran = cli(*path, *complete(command), "--json")
+        assert ran.refusal == (4, "configuration"), ran
+        assert word in ran.json["error"]["message"]
+        assert ran.json["error"]["hint"]
+    assert not list(Path.cwd().rglob("*.db"))[1:]  # the one of the fixture
+
+
+def test_an_env_file_that_is_not_there_ends_with_4(cli: Cli) -> None:
+    ran = cli("payments", "--env-file", "nothing.env", "--json")
+    assert ran.refusal == (4, "configuration")
+    assert "nothing.env" in ran.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("--help",),
+        ("owner", "--help"),
+        ("payments", "--help"),
+        ("payments",),
+        ("owner", "list"),
+        ("status", "9"),
+        ("report", "revenue"),
+        ("explain", "1"),
+        ("no-such",),
+    ],
+)
+def test_no_escape_code_goes_into_a_pipe(cli: Cli, command: tuple[str, ...]) -> None:
+    ran = cli(*command)
+    assert not ESCAPE.search(ran.out + ran.err)
+
+
+def test_the_whole_help_names_every_command_and_where_to_begin(cli: Cli) -> None:
+    ran = cli("--help")
+    assert ran.status == 0
+    for path in PATHS:
+        assert re.search(rf"\b{re.escape(path[0])}\b", ran.out), path
+    assert "rentpay demo" in ran.out
+
+
+def test_the_version_is_told(cli: Cli) -> None:
+    from rentpay_cli import __version__
+
+    ran = cli("--version")
+    assert (ran.status, ran.out) == (0, f"rentpay {__version__}\n")
+
+
+def test_every_kind_of_failure_has_its_own_status(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def below(kind: type[RentpayError]) -> Iterator[type[RentpayError]]:
+        yield kind
+        for sub in kind.__subclasses__():
+            yield from below(sub)
+
+    statuses = {}
+    for kind in below(RentpayError):
+
+        def fail(*_: Any, kind: type[RentpayError] = kind, **__: Any) -> None:
+            raise kind("It went wrong.", "Do this.")
+
+        monkeypatch.setattr("rentpay_cli.flows.look.payment_number", fail)
+        ran = cli("status", "1", "--json")
+        assert ran.json["error"] == {"code": kind.code, "message": "It went wrong.", "hint": "Do this."}
+        statuses[kind.__name__] = ran.status
+    assert statuses["RuleRefused"] == statuses["MpesaUnreachable"] == 1
+    assert (statuses["WrongUse"], statuses["NotFound"], statuses["BadConfiguration"]) == (2, 3, 4)
+    assert (statuses["BadDatabase"], statuses["OutcomeUnknown"], statuses["NeedsAttention"]) == (4, 5, 6)
+    assert statuses["NotAllowed"] == 7
+
+
+def test_one_run_leaves_nothing_behind_for_the_next(cli: Cli) -> None:
+    cli("payments", "--json", "--yes", "--env-file", "nothing.env")
+    ran = cli("payments")
+    assert ran.status == 0
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(ran.out)
+
+
+# --- the rest --------------------------------------------------------------------------------------------------------
+
+
+def test_a_database_is_brought_up_to_date_and_that_is_said(cli: Cli, tmp_path: Any) -> None:
+    cli.configure(RENTPAY_DATABASE_URL=f"sqlite:///{tmp_path / 'new' / 'rentpay.db'}")
+    for _ in range(2):
+        content = cli.json("database", "upgrade")
+        assert content == {"success": True, "message": "The database is current", "schema": schema.CURRENT}
+    assert f"current (schema {schema.CURRENT})" in cli("database", "upgrade").out
+
+
+def test_a_database_that_is_none_is_refused(cli: Cli, tmp_path: Any) -> None:
+    path = tmp_path / "notes.db"
+    path.write_text("these are my notes, and no database\n" * 50)
+    cli.configure(RENTPAY_DATABASE_URL=f"sqlite:///{path}")
+    for command in (("payments",), ("owner", "add", "--name", "N"), ("database", "upgrade")):
+        ran = cli(*command, "--json")
+        assert ran.refusal == (4, "database")
+        assert str(path) in ran.json["error"]["message"]
+
+
+def test_a_database_of_an_older_version_says_how_to_upgrade(cli: Cli, database_url: str) -> None:
+    import sqlite3
+
+    with sqlite3.connect(database_url.removeprefix("sqlite:///")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0000'")
+    connection.close()
+    ran = cli("payments", "--json")
+    assert ran.refusal == (4, "database")
+    assert "rentpay database upgrade" in ran.json["error"]["hint"]
+
+
+def test_a_port_that_is_taken_is_said_with_status_1(cli: Cli) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ran = cli("serve-callbacks", "--port", port, "--json")
+        assert ran.refusal == (1, "port_taken")
+        assert "--port" in ran.json["error"]["hint"]
+        ran = cli("simulator", "--port", port, "--json")
+        assert ran.refusal == (1, "refused")
+
+
+@pytest.mark.parametrize(
+    "fault", ["nonsense", "b2b:nonsense", "nothing:lost", "b2b:lost,times=0", "b2b:result", "b2b:lost,probability=2"]
+)
+def test_a_fault_that_has_no_meaning_is_refused(cli: Cli, fault: str) -> None:
+    ran = cli("simulator", "--port", "0", "--fault", fault, "--json")
+    assert ran.refusal == (2, "wrong_use")
+    assert re.search(r"choose one of|write |needs|not possible|not a number", ran.json["error"]["message"])

@@ -1,0 +1,218 @@
+"""`owner`, `property`, `tenant`: what a person types, and what scripts get."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.conftest import Cli
+from tests.support.scripted import ScriptedMpesa
+
+OWNER = ("owner", "add", "--name", "Wanjiru Kamau", "--phone", "0712 345 678", "--email", "w@example.co.ke")
+PROPERTY = (
+    *("property", "add", "--name", "Sunset Apartments", "--owner", "1"),
+    *("--paybill", "247247", "--account", "PROP001", "--rent", "10000"),
+)
+TENANT = ("tenant", "add", "--name", "Otieno Ouma", "--phone", "+254 722-000-111", "--property", "Sunset Apartments")
+
+
+@pytest.fixture
+def filled(cli: Cli) -> Cli:
+    for command in (OWNER, PROPERTY, TENANT):
+        cli.json(*command)
+    return cli
+
+
+def test_an_owner_is_added_in_the_shape_that_scripts_know(cli: Cli) -> None:
+    content = cli.json(*OWNER)
+    assert set(content) == {"success", "owner"}
+    assert set(content["owner"]) == {"id", "name", "phone", "email", "properties", "createdAt"}
+    assert (content["owner"]["id"], content["owner"]["name"]) == (1, "Wanjiru Kamau")
+    assert content["owner"]["createdAt"].endswith("Z")
+
+
+def test_a_property_and_a_tenant_are_added_in_the_shape_that_scripts_know(filled: Cli) -> None:
+    place = filled.json("property", "show", "1")["property"]
+    assert place == {
+        **{"id": 1, "name": "Sunset Apartments", "ownerId": 1, "ownerName": "Wanjiru Kamau"},
+        **{"paybill": "247247", "accountNumber": "PROP001", "rent": 10000, "feePercentage": None},
+        "createdAt": place["createdAt"],
+    }
+    tenant = filled.json("tenant", "show", "1")["tenant"]
+    assert tenant == {
+        **{"id": 1, "name": "Otieno Ouma", "phone": "254722***111"},
+        **{"propertyId": 1, "propertyName": "Sunset Apartments", "createdAt": tenant["createdAt"]},
+    }
+
+
+@pytest.mark.parametrize(("kind", "plural"), [("owner", "owners"), ("property", "properties"), ("tenant", "tenants")])
+def test_each_kind_is_listed(filled: Cli, kind: str, plural: str) -> None:
+    content = filled.json(kind, "list")
+    assert set(content) == {"success", plural}
+    (entry,) = content[plural]
+    assert entry == filled.json(kind, "show", entry["name"])[kind]
+    shown = filled(kind, "list")
+    assert shown.status == 0
+    assert entry["name"] in shown.out
+
+
+@pytest.mark.parametrize("kind", ["owner", "property", "tenant"])
+def test_an_empty_register_says_how_to_fill_it(cli: Cli, kind: str) -> None:
+    ran = cli(kind, "list")
+    assert (ran.status, ran.out.count(f"rentpay {kind} add")) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        (("owner", "edit", "wanjiru kamau", "--phone", "0110123456"), ("owner", "phone", "254110***456")),
+        (("owner", "edit", "1", "--name", "Wanjiru K"), ("owner", "name", "Wanjiru K")),
+        (("property", "edit", "1", "--rent", "12,000"), ("property", "rent", 12000)),
+        (("property", "edit", "1", "--fee-percentage", "4.5"), ("property", "feePercentage", 4.5)),
+        (("property", "edit", "1", "--paybill", "522522", "--account", "77"), ("property", "accountNumber", "77")),
+        (("tenant", "edit", "1", "--phone", "0733000999"), ("tenant", "phone", "254733***999")),
+    ],
+)
+def test_an_entry_is_changed(filled: Cli, command: tuple[str, ...], shown: tuple[str, str, object]) -> None:
+    kind, key, value = shown
+    content = filled.json(*command)
+    assert set(content) == {"success", kind}
+    assert content[kind][key] == value
+    assert filled.json(kind, "show", "1")[kind][key] == value
+
+
+def test_a_fee_of_its_own_can_be_taken_back(filled: Cli) -> None:
+    filled.json("property", "edit", "1", "--fee-percentage", "4")
+    assert filled.json("property", "edit", "1", "--fee-percentage", "default")["property"]["feePercentage"] is None
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("owner", "add", "--name", ""),
+        ("owner", "add", "--name", "12345"),
+        ("owner", "add", "--name", "x" * 81),
+        ("owner", "add", "--name", "W", "--phone", "12345"),
+        ("owner", "add", "--name", "W", "--phone", "+1 202 555 0100"),
+        ("owner", "add", "--name", "W", "--email", "not an address"),
+        (*PROPERTY[:-1], "0"),
+        (*PROPERTY[:-1], "99.50"),
+        (*PROPERTY[:-1], "a lot"),
+        (*PROPERTY, "--paybill", "1234"),
+        (*PROPERTY, "--paybill", "12345678"),
+        (*PROPERTY, "--account", "longer than thirteen"),
+        (*PROPERTY, "--account", "A&B"),
+        (*PROPERTY, "--fee-percentage", "101"),
+        (*PROPERTY, "--fee-percentage", "nan"),
+        ("owner", "edit", "1"),
+        ("property", "edit", "1"),
+        ("tenant", "edit", "1"),
+        ("tenant", "add", "--name", "T", "--phone", "0812345678"),
+    ],
+)
+def test_a_value_that_has_no_meaning_is_refused_with_what_to_do(filled: Cli, command: tuple[str, ...]) -> None:
+    ran = filled(*command, "--json")
+    assert ran.refusal == (2, "wrong_use")
+    assert ran.json["error"]["hint"]
+    spoken = filled(*command)
+    assert (spoken.status, spoken.out) == (2, "")
+    assert spoken.err.startswith("Error: ")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("owner", "show", "99"),
+        ("property", "show", "Nowhere"),
+        ("tenant", "show", "Nobody"),
+        ("owner", "edit", "99", "--phone", "0712345678"),
+        ("property", "edit", "99", "--rent", "1"),
+        ("tenant", "edit", "99", "--name", "x"),
+        ("property", "add", "--name", "P", "--owner", "99", "--paybill", "12345", "--account", "1", "--rent", "1"),
+        ("tenant", "add", "--name", "T", "--phone", "0712345678", "--property", "Nowhere"),
+    ],
+)
+def test_what_is_not_in_the_register_is_said_with_status_3(filled: Cli, command: tuple[str, ...]) -> None:
+    ran = filled(*command, "--json")
+    assert ran.refusal == (3, "not_found")
+    assert "rentpay" in ran.json["error"]["hint"]
+
+
+def test_a_name_that_is_taken_is_refused(filled: Cli) -> None:
+    assert filled(*OWNER, "--json").refusal == (1, "name_taken")
+    assert filled(*PROPERTY, "--json").refusal == (1, "name_taken")
+
+
+def test_an_account_number_is_refused_and_never_cut(filled: Cli) -> None:
+    number = "12345678901234"
+    ran = filled("property", "edit", "1", "--account", number, "--json")
+    assert ran.refusal == (2, "wrong_use")
+    assert number in ran.json["error"]["message"]
+    assert "--long-account" in ran.json["error"]["hint"]
+    content = filled.json("property", "edit", "1", "--account", number, "--long-account")
+    assert content["property"]["accountNumber"] == number
+
+
+@pytest.mark.parametrize("kind", ["owner", "tenant"])
+def test_a_phone_is_masked_unless_it_is_asked_for(filled: Cli, kind: str) -> None:
+    number = {"owner": "254712345678", "tenant": "254722000111"}[kind]
+    for command in ((kind, "list"), (kind, "show", "1")):
+        for more in ((), ("--json",)):
+            hidden, shown = filled(*command, *more), filled(*command, *more, "--reveal")
+            assert number not in hidden.out + hidden.err
+            assert number[:6] + "***" + number[-3:] in hidden.out
+            assert number in shown.out
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mred", "a\x07b", "a\u202eb", "one\x00two"])
+def test_a_name_that_would_act_on_a_terminal_is_refused(cli: Cli, name: str) -> None:
+    ran = cli("owner", "add", "--name", name)
+    assert ran.status == 2
+    assert name not in ran.err
+    assert "\x1b" not in ran.err
+
+
+def test_a_name_that_looks_like_markup_is_shown_as_it_is(cli: Cli) -> None:
+    cli.json("owner", "add", "--name", "[red]Kamau[/red] & Sons")
+    for command in (("owner", "list"), ("owner", "show", "1")):
+        assert "[red]Kamau[/red] & Sons" in cli(*command).out
+
+
+@pytest.mark.parametrize("command", [("owner", "show"), ("history",), ("status",), ("explain",), ("tenant", "show")])
+def test_an_unknown_name_is_repeated_without_what_acts_on_a_terminal(cli: Cli, command: tuple[str, ...]) -> None:
+    ran = cli(*command, "no\x1b[2Jbody")
+    assert ran.status == 3
+    assert "\x1b" not in ran.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("initiate", "--phone", "0712345678", "--property", "no\x1b[2Jplace"),
+        ("initiate", "--property", "1", "--phone", "07\x1b[2J12345678"),
+        ("initiate", "--property", "1", "--phone", "0712345678", "--amount", "1\x1b[2J"),
+        ("record-payment", "--property", "no\x1b[2Jplace", "--amount", "1"),
+        ("record-payment", "--property", "1", "--amount", "1", "--method", "ca\x1b[2Jsh"),
+        ("payments", "--status", "x\x1b[2J"),
+        ("report", "revenue", "--by", "x\x1b[2J"),
+        ("report", "revenue", "--from", "x\x1b[2J"),
+        ("owner", "edit", "no\x1b[2Jbody", "--name", "x"),
+        ("retry-failed", "--owner", "no\x1b[2Jbody"),
+        ("property", "edit", "1", "--account", "A\x1b[2J"),
+        ("property", "edit", "1", "--fee-percentage", "\x1b[2J"),
+        ("owner", "list", "--no-\x1b[2Jsuch"),
+        ("no-\x1b[2Jsuch",),
+    ],
+)
+def test_a_wrong_value_is_repeated_without_what_acts_on_a_terminal(
+    filled: Cli, scripted: ScriptedMpesa, command: tuple[str, ...]
+) -> None:
+    ran = filled(*command)
+    assert ran.status in (2, 3)
+    assert "\x1b" not in ran.err + ran.out
+
+
+def test_the_next_step_is_on_standard_error_and_the_result_on_standard_output(cli: Cli) -> None:
+    ran = cli(*OWNER)
+    assert "Added owner 1: Wanjiru Kamau" in ran.out
+    assert "→ Next: rentpay property add" in ran.err
+    assert "→" not in ran.out

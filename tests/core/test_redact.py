@@ -1,0 +1,233 @@
+"""What is kept and shown carries no secret and no whole phone number."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from rentpay_cli.core.redact import body_without_secrets, printable, redact, without_secrets
+
+CREDENTIAL = "qW3/rT+y" * 42 + "abcdefg="  # 344 characters, as an encrypted password has
+TOKEN = "c9SQxWWhmdVRlyh0zh8gZDTkubVF"
+SECRET = "8e1f0a2b" * 4
+
+
+def test_the_made_up_credential_is_as_long_as_a_real_one() -> None:
+    assert len(CREDENTIAL) == 344
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SecurityCredential",
+        "Password",
+        "InitiatorPassword",
+        "access_token",
+        "ConsumerSecret",
+        "Passkey",
+        "securitycredential",
+        "PASSWORD",
+    ],
+)
+@pytest.mark.parametrize("gap", ["", " ", "\n  "])
+def test_a_secret_field_loses_its_value_and_keeps_its_name(name: str, gap: str) -> None:
+    text = f'{{"{name}":{gap}"{SECRET}","Amount":{gap}5}}'
+    assert SECRET not in redact(text)
+    assert json.loads(redact(text)) == {name: "[removed]", "Amount": 5}
+
+
+def test_a_secret_with_quotes_in_it_goes_as_a_whole() -> None:
+    text = json.dumps({"Password": 'be"fore and \\ after', "Remarks": "rent"})
+    assert json.loads(redact(text)) == {"Password": "[removed]", "Remarks": "rent"}
+
+
+def test_a_secret_that_was_cut_off_in_the_middle_goes_too() -> None:
+    assert "abc" not in redact('{"Password": "abcdef')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"Authorization: Bearer {TOKEN}",
+        f"authorization: bearer {TOKEN}",
+        f"Authorization: Basic {TOKEN}==",
+        f"{{'Authorization': 'Bearer {TOKEN}'}}",
+        f"Bearer  {TOKEN}.and-more_~+/=",
+    ],
+)
+def test_tokens_in_headers_are_removed(text: str) -> None:
+    assert TOKEN not in redact(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"Error Occurred - Invalid Access Token - {TOKEN}",
+        f'{{"errorMessage": "Error Occurred - Invalid Access Token - {TOKEN}"}}',
+        f"invalid access token -{TOKEN}",
+        f"Invalid Access Token - Bearer {TOKEN}",
+    ],
+)
+def test_the_token_that_mpesa_echoes_is_removed(text: str) -> None:
+    assert TOKEN not in redact(text)
+    assert "access token" in redact(text).lower()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://rent.example.co.ke/api/payments/callback/{}",
+        "https://rent.example.co.ke/api/payments/b2b-callback/{}",
+        "https://rent.example.co.ke/api/payments/b2b-callback/{}/timeout",
+        "https://rent.example.co.ke/behind/api/payments/callback/{}?x=1",
+        "POST /api/payments/callback/{} 200",
+        '"ResultURL": "https://rent.example.co.ke/api/payments/b2b-callback/{}",',
+    ],
+)
+def test_the_secret_part_of_a_callback_address_is_removed(address: str) -> None:
+    shown = redact(address.format(SECRET))
+    assert SECRET not in shown
+    assert shown == address.format("[removed]")
+
+
+def test_a_long_run_of_base64_is_taken_for_a_credential_wherever_it_stands() -> None:
+    assert redact(f"it was {CREDENTIAL} yesterday") == "it was [removed] yesterday"
+    assert redact(f"SecurityCredential={CREDENTIAL}") == "SecurityCredential=[removed]"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("the phone 254712345678 did not answer", "the phone 254712***678 did not answer"),
+        ("+254112345678", "+254112***678"),
+        ("254712345678 - JANE DOE", "254712***678 - JANE DOE"),
+        ('{"PhoneNumber": 254712345678}', '{"PhoneNumber": 254712***678}'),
+        ("254712345678, 254713345679", "254712***678, 254713***679"),
+        ("ws_CO_23112026101530440712345678", "ws_CO_23112026101530440712***678"),
+        ("ws_CO_231120261015302112345678", "ws_CO_231120261015302112***678"),
+        ("ws_CO_23112026101530440254712345678", "ws_CO_23112026101530440254712***678"),
+    ],
+)
+def test_phone_numbers_are_masked_in_texts_and_in_checkout_ids(text: str, shown: str) -> None:
+    assert redact(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "20261123101530",
+        "600000",
+        "AG_20261123_2010759fd5662ef6d054",
+        "ws_CO_23112026101530440",
+        "ws_CO_DMZ_291417540_23112026145720246",
+        "KES 254,712",
+        "25471234567890123",
+        "SKN1TEST01",
+    ],
+)
+def test_what_is_no_phone_number_is_left_as_it_is(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_a_queue_timeout_that_echoes_our_request_is_stored_without_the_credential() -> None:
+    request = {
+        "Initiator": "rentapi",
+        "SecurityCredential": CREDENTIAL,
+        "CommandID": "BusinessPayBill",
+        "Amount": 9500,
+        "PartyA": "600000",
+        "PartyB": "600001",
+        "Remarks": "rent",
+        "ResultURL": f"https://rent.example.co.ke/api/payments/b2b-callback/{SECRET}",
+    }
+    kept = body_without_secrets(json.dumps(request, indent=1).encode())
+    assert CREDENTIAL.encode() not in kept
+    assert SECRET.encode() not in kept
+    document = json.loads(kept)
+    assert document["SecurityCredential"] == "[removed]"
+    assert {name: document[name] for name in ("CommandID", "Amount", "PartyB")} == {
+        "CommandID": "BusinessPayBill",
+        "Amount": 9500,
+        "PartyB": "600001",
+    }
+
+
+def test_a_credential_with_escaped_slashes_is_removed_as_well() -> None:
+    body = json.dumps({"SecurityCredential": CREDENTIAL, "Amount": 5}).replace("/", "\\/")
+    assert json.loads(body_without_secrets(body.encode())) == {"SecurityCredential": "[removed]", "Amount": 5}
+
+
+def test_a_body_without_secrets_is_stored_byte_for_byte() -> None:
+    body = b'{"Body": {"stkCallback": {"ResultCode": 0, "PhoneNumber": 254712345678}}}\r\n\xff\x00'
+    assert body_without_secrets(body) is body
+
+
+def test_a_body_that_is_no_text_keeps_its_bytes_around_the_removed_secret() -> None:
+    body = b'\xff\xfe{"Password":"' + SECRET.encode() + b'"}\x80'
+    assert body_without_secrets(body) == b'\xff\xfe{"Password":"[removed]"}\x80'
+
+
+pieces = st.lists(
+    st.one_of(
+        st.text(max_size=8),
+        st.sampled_from(
+            [
+                "254712345678",
+                "254712",
+                "ws_CO_23112026101530440712345678",
+                "ws_CO_",
+                "Bearer ",
+                "Basic ",
+                "Invalid Access Token - ",
+                TOKEN,
+                '"Password": "',
+                '"SecurityCredential":',
+                '"',
+                "\\",
+                "/api/payments/callback/",
+                "/api/payments/b2b-callback/",
+                "[removed]",
+                CREDENTIAL,
+            ]
+        ),
+    ),
+    max_size=8,
+).map("".join)
+
+
+@given(pieces)
+@example("254100254712345678")
+def test_what_was_redacted_once_is_not_changed_by_doing_it_again(text: str) -> None:
+    assert redact(redact(text)) == redact(text)
+    assert without_secrets(without_secrets(text)) == without_secrets(text)
+
+
+@given(st.one_of(st.binary(), pieces.map(lambda text: text.encode("utf-8", "surrogatepass"))))
+def test_no_bytes_trip_the_redaction_and_doing_it_again_changes_nothing(body: bytes) -> None:
+    once = body_without_secrets(body)
+    assert body_without_secrets(once) == once
+    assert CREDENTIAL.encode() not in once or b"credential" not in body.lower()
+
+
+@given(st.text(alphabet=st.characters()))
+def test_no_text_trips_the_redaction(text: str) -> None:
+    assert isinstance(redact(text), str)
+    assert isinstance(printable(text), str)
+
+
+def test_outside_text_cannot_drive_a_terminal() -> None:
+    assert printable("a\x1b[2Jb\rc\x07\x9bd\u202ee") == "a[2Jbcde"
+    assert printable("two\nlines\tand a tab") == "two lines and a tab"
+
+
+def test_outside_text_can_be_stored_as_utf8() -> None:
+    assert printable("half a pair \ud800 and the other \udfff").encode()
+
+
+def test_outside_text_is_bounded() -> None:
+    assert printable("x" * 300) == "x" * 300
+    assert printable("x" * 301) == "x" * 299 + "…"
+    assert len(printable("x" * 10_000, 40)) == 40
