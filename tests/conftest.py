@@ -43,8 +43,8 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def postgresql_server() -> Iterator[ServerUrl]:
     """A real PostgreSQL server out of a wheel, one for this test process, with a template database.
 
-    Its files are kept out of pytest's own folder, which every pytest that starts closes to other users: run as root, the
-    server runs as another user.
+    Its files are kept out of pytest's own folder, which every pytest that starts closes to other users: started by
+    root, the server runs as another user.
     """
     folder = Path(tempfile.mkdtemp(prefix="rentpay-tests-"))
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # read when the wheel is imported

@@ -202,6 +202,7 @@ PRIVATE = {
         (PEM.replace(b" CERTIFICATE-", b" CERTIFICATE REQUEST-"), "holds a certificate request, not a certificate"),
         (base64.b64encode(DER), "is damaged or is no certificate"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "content",
 )
 def test_what_carries_no_usable_key_is_refused_with_what_is_wrong(content: bytes, what: str) -> None:
     with pytest.raises(RuleRefused) as refused:
