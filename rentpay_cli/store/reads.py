@@ -26,7 +26,8 @@ class _Driver(Protocol):
 
 class _Sqlite:
     def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, timeout=30)
+        # Read from whatever thread asks; the module itself takes one at a time.
+        self._connection = sqlite3.connect(path, timeout=30, check_same_thread=False)
         self._connection.execute("PRAGMA query_only=ON")
 
     def run(self, sql: str, values: Mapping[str, Any]) -> Iterator[Row]:

@@ -1,0 +1,412 @@
+"""Chaos in one process: the real flows on a real database, with a scripted M-Pesa, a scripted clock and one seed.
+
+A seed draws payments, outcomes, faults, duplicates, losses, reorderings, deaths at commit points, a second operator who
+acts while the first is on the wire, chases and rulings. Then the faults stop, everything is chased, and these hold:
+
+* no payment was disbursed twice;
+* no payout left without a confirmed receipt, and never more went out than came in less the fees;
+* every ended attempt agrees with what M-Pesa really did;
+* nothing is both unclear and sent again;
+* the books balance and equal M-Pesa's;
+* nothing is left in doubt that evidence could settle.
+
+The same seed draws the same run: `python -m tests.chaos.in_process --seed 4711`. At length:
+`python -m tests.chaos.in_process --runs 10000 --database sqlite --jobs 4`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any, cast
+
+from rentpay_cli.core.codes import Advice
+from rentpay_cli.core.ledger import Facts, out_of_balance_cents, trial_balance
+from rentpay_cli.daraja.client import Mpesa
+from rentpay_cli.errors import RentpayError
+from rentpay_cli.flows import collect, payouts, resolve, retry
+from rentpay_cli.flows import register as registering
+from rentpay_cli.flows.chase import chase
+from rentpay_cli.flows.disburse import disburse
+from rentpay_cli.flows.read_inbox import read_inbox
+from rentpay_cli.runtime import Runtime
+from rentpay_cli.store import inbox, reads, schema
+from tests.chaos.mpesa import ChaoticMpesa, Deed, Delivery, Faults, Killed
+from tests.support.world import settings_for
+
+BEGIN = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+PROPERTIES = 3
+
+
+class Violation(AssertionError):
+    """Something that must never be was found."""
+
+
+@dataclass
+class Chaos:
+    """One run: its chance, its clock, its M-Pesa, and the database it plays on."""
+
+    seed: int
+    rt: Runtime
+    chance: Random
+    mpesa: ChaoticMpesa = field(init=False)
+    now: datetime = BEGIN
+    depth: int = 0
+    dying: float = 0.0
+    is_calm: bool = False
+    story: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.rt.now = lambda: self.now
+        self.rt.new_token = lambda: f"{self.chance.getrandbits(128):032x}"
+        self.mpesa = ChaoticMpesa(
+            self.chance, lambda: self.now, Faults.drawn(self.chance), self._meanwhile, self._deliver
+        )
+        self.rt.__dict__["mpesa"] = cast(Mpesa, self.mpesa)
+        _die_at_commits(self)
+
+    # --- deeds -------------------------------------------------------------------------------------------------------
+
+    def play(self) -> None:
+        """Everything at once, then the calm, then what must hold."""
+        self._register()
+        self.dying = self.chance.choice([0.0, 0.02, 0.1])
+        for _ in range(self.chance.randint(15, 40)):
+            self.step()
+        self._calm()
+        self._check()
+
+    def step(self) -> None:
+        """One thing that somebody does, or that happens."""
+        self.now += timedelta(seconds=self.chance.choice([1, 10, 40, 90, 400]))
+        deed = self.chance.choices(
+            [self._ask, self._disburse, self._retry, self._read, self._chase, self._callbacks, self._rule, self._stop],
+            weights=[6, 6, 2, 6, 3, 6, 1, 1],
+        )[0]
+        self._do(deed)
+
+    def _do(self, deed: Callable[[], Any]) -> None:
+        """Do it; a refusal is an answer, and a death leaves what was committed."""
+        self.story.append(f"{'  ' * self.depth}{self.now:%H:%M:%S} {deed.__name__}")
+        try:
+            deed()
+        except RentpayError as error:
+            self.story.append(f"{'  ' * self.depth}  {error.code}: {error.message}")
+        except Killed as error:
+            self.story.append(f"{'  ' * self.depth}  died {error}")
+
+    def _meanwhile(self) -> None:
+        """While one request is on the wire, somebody else acts."""
+        if not self.is_calm and self.depth < 2 and self.chance.random() < 0.25:
+            self.depth += 1
+            self.step()
+            self.depth -= 1
+
+    def _register(self) -> None:
+        registering.add_owner(self.rt, name="Owner")
+        for n in range(PROPERTIES):
+            registering.add_property(
+                self.rt,
+                name=f"Property {n}",
+                owner_reference="Owner",
+                paybill="600001",
+                account_number=f"P{n}",
+                rent=str(self.chance.randint(1, 20_000)),
+                fee_percentage=self.chance.choice([None, "0", "7.5", "100"]),
+            )
+
+    def _ask(self) -> None:
+        number = self.chance.randint(1, PROPERTIES)
+        phone = f"07220001{self.chance.randint(0, 9):02d}"
+        force = self.chance.random() < 0.3
+        collect.initiate(self.rt, property_reference=str(number), phone=phone, force=force)
+
+    def _disburse(self) -> None:
+        disburse(self.rt, self._some_payment())
+
+    def _retry(self) -> None:
+        mended = (Advice.MEND_FIRST,) if self.chance.random() < 0.3 else ()
+        plan = self.chance.choice([retry.plan_retry(self.rt, mended=mended), retry.plan_due(self.rt, 5)])
+        retry.carry_out(self.rt, plan, mended=mended, at_once=1)
+
+    def _read(self) -> None:
+        read_inbox(self.rt, limit=self.chance.choice([1, 5, 100]))
+
+    def _chase(self) -> None:
+        chase(self.rt, limit=20, by_hand=self.chance.random() < 0.3)
+
+    def _callbacks(self) -> None:
+        """Callbacks that are due arrive, in any order; now and then one that is not ours."""
+        due = [each for each in self.mpesa.deliveries if each.due_at <= self.now]
+        self.chance.shuffle(due)
+        for delivery in due:
+            self.mpesa.deliveries.remove(delivery)
+            self._deliver(delivery)
+        if self.chance.random() < 0.1:
+            self._deliver(Delivery(self.now, "collection", "f" * 32, b'{"Body":{"stkCallback":{"ResultCode":0}}}'))
+
+    def _deliver(self, delivery: Delivery) -> None:
+        """The listener stores a callback; if it dies before it could, M-Pesa got no answer and may not come again."""
+        with contextlib.suppress(Killed):
+            inbox.append(self.rt.database, [(delivery.path, delivery.token, "127.0.0.1", delivery.body)], self.now)
+
+    def _rule(self) -> None:
+        """An operator looks at the statement and rules on what is unclear."""
+        for row in list(reads.payments(self.rt.reader, limit=100)):
+            if row["collection_state"] == "unclear" or row["payout_state"] == "unclear":
+                self._rule_on(row)
+                return
+
+    def _rule_on(self, row: reads.Row) -> None:
+        about = "collection" if row["status"] == "pending" else "payout"
+        attempt = [each for each in reads.attempts(self.rt.reader, row["id"]) if each["direction"] == about][-1]
+        deed = self._deed_of(attempt)
+        settled = deed is None or deed.moved is not None
+        if settled and attempt["state"] == "unclear":
+            receipt = deed.receipt if deed and deed.moved else None
+            ruling = resolve.read_ruling(row["id"], receipt, receipt is None, "the paybill's statement")
+            resolve.resolve(self.rt, ruling)
+
+    def _stop(self) -> None:
+        if self.chance.random() < 0.3:
+            payouts.stop_payouts(self.rt, "maintenance")
+        else:
+            payouts.resume_payouts(self.rt)
+
+    def _some_payment(self) -> int:
+        row = self.rt.reader.one("SELECT coalesce(max(id), 0) AS n FROM payment")
+        return self.chance.randint(1, max(1, int(row["n"]) if row else 1))
+
+    # --- the calm ----------------------------------------------------------------------------------------------------
+
+    def _calm(self) -> None:
+        """The faults stop; what is on its way arrives; everything quiet is chased; people rule and retry."""
+        self.story.append("calm")
+        self.is_calm = True
+        self.dying = 0.0
+        self.mpesa.faults = Faults()
+        self.mpesa.float_shillings = 10_000_000
+        for deed in self.mpesa.deeds:
+            if deed.moved is None:
+                deed.moved, deed.code = False, "1037"
+        with contextlib.suppress(RentpayError):
+            payouts.resume_payouts(self.rt)
+        for _ in range(8):
+            self.now += timedelta(minutes=16)
+            self._do(self._callbacks)
+            self._do(self._read)
+            self._do(self._chase_by_ladder)
+            self.now += timedelta(minutes=2)
+            self._do(self._callbacks)
+            self._do(self._read)
+        self._check_doubt()
+        for _ in range(6):
+            self._rule_all()
+            for plan in (
+                lambda: retry.plan_retry(self.rt, mended=(Advice.MEND_FIRST,)),
+                lambda: retry.plan_due(self.rt, 100),
+            ):
+                retry.carry_out(self.rt, plan(), mended=(Advice.MEND_FIRST,), at_once=1)
+            self.now += timedelta(minutes=16)
+            self._do(self._callbacks)
+            self._do(self._read)
+
+    def _chase_by_ladder(self) -> None:
+        chase(self.rt, limit=200)
+
+    def _rule_all(self) -> None:
+        """The operator goes through the statement: what is unclear, lacks a receipt, or failed and left doubt."""
+        for row in list(reads.payments(self.rt.reader, limit=200)):
+            with contextlib.suppress(RentpayError):
+                if row["status"] == "success" and row["receipt"] is None and row["method"] == "mpesa":
+                    deed = self._deed_of(self._attempt(row["id"], "collection"))
+                    assert deed is not None
+                    resolve.resolve(self.rt, resolve.read_ruling(row["id"], deed.receipt, False, "statement"))
+                elif row["disbursement_status"] == "failed" and row["advice"] == "ask":
+                    resolve.resolve(self.rt, resolve.read_ruling(row["id"], None, True, "not on the statement"))
+                elif "unclear" in (row["collection_state"], row["payout_state"]):
+                    self._rule_on(row)
+
+    def _attempt(self, payment_id: int, direction: str) -> reads.Row:
+        return [each for each in reads.attempts(self.rt.reader, payment_id) if each["direction"] == direction][-1]
+
+    def _deed_of(self, attempt: reads.Row) -> Deed | None:
+        """What the request of an attempt became at M-Pesa, if it reached it."""
+        from rentpay_cli.store.attempts import token_sha256
+
+        return next((each for each in self.mpesa.deeds if token_sha256(each.token) == attempt["token_sha256"]), None)
+
+    # --- what must hold ----------------------------------------------------------------------------------------------
+
+    def _check_doubt(self) -> None:
+        """After faults stopped and everything was chased, only what M-Pesa cannot be asked about is in doubt."""
+        for attempt in self.rt.reader.rows("SELECT * FROM attempt WHERE state IN ('sending', 'waiting', 'unclear')"):
+            deed = self._deed_of(attempt)
+            askable = attempt["originator_conversation_id"] or attempt["checkout_request_id"]
+            self._must(not (askable and deed), f"attempt {attempt['id']} is still {attempt['state']}")
+
+    def _check(self) -> None:
+        attempts = list(self.rt.reader.rows("SELECT * FROM attempt"))
+        payments = list(reads.payments(self.rt.reader, limit=1000))
+        self._check_attempts(attempts)
+        self._check_payouts(payments, attempts)
+        self._check_books(payments)
+        self._check_stories(payments)
+
+    def _check_attempts(self, attempts: list[reads.Row]) -> None:
+        for attempt in attempts:
+            deed = self._deed_of(attempt)
+            really = bool(deed and deed.moved)
+            self._must(
+                {"moved": True, "not_moved": False}.get(attempt["state"], really) == really,
+                f"attempt {attempt['id']} is {attempt['state']}, but M-Pesa moved {'it' if really else 'nothing'}",
+            )
+            if attempt["state"] == "moved" and attempt["receipt"] is not None:
+                self._must(deed is not None and deed.receipt == attempt["receipt"], "a receipt is not M-Pesa's")
+
+    def _check_payouts(self, payments: list[reads.Row], attempts: list[reads.Row]) -> None:
+        by_disbursement: dict[int, list[reads.Row]] = {}
+        for attempt in attempts:
+            if attempt["direction"] == "payout":
+                by_disbursement.setdefault(attempt["disbursement_id"], []).append(attempt)
+        for tries in by_disbursement.values():
+            moved = [deed for each in tries if (deed := self._deed_of(each)) and deed.moved]
+            self._must(len(moved) <= 1, f"disbursement {tries[0]['disbursement_id']} was paid {len(moved)} times")
+            doubtful = [each for each in tries[:-1] if each["state"] != "not_moved"]
+            self._must(not doubtful, f"disbursement {tries[0]['disbursement_id']} was sent again in doubt")
+        for row in payments:
+            if row["disbursement_id"] in by_disbursement:
+                self._must(row["receipt"] is not None, f"payment {row['id']} was paid out without a receipt")
+
+    def _check_books(self, payments: list[reads.Row]) -> None:
+        came = sum(deed.amount for deed in self.mpesa.deeds if deed.kind == "stk" and deed.moved)
+        went = sum(deed.amount for deed in self.mpesa.deeds if deed.kind == "b2b" and deed.moved)
+        facts = Facts(**{name: int(cents) for name, cents in reads.ledger_facts(self.rt.reader).items()})
+        self._must(out_of_balance_cents(trial_balance(facts)) == 0, "the books do not balance")
+        self._must(facts.collected_cents == came * 100, f"{facts.collected_cents / 100} booked in, {came} came")
+        self._must(facts.paid_out_cents == went * 100, f"{facts.paid_out_cents / 100} booked out, {went} went")
+        kept = sum(row["fee_cents"] for row in payments if row["status"] == "success" and row["disbursement_id"])
+        self._must(went * 100 <= came * 100 - kept, f"{went} went out of {came} that came, {kept / 100} kept")
+
+    def _check_stories(self, payments: list[reads.Row]) -> None:
+        """After the calm and the operator's work every rent that came in is with its owner."""
+        for row in payments:
+            if row["status"] == "success":
+                done = row["disbursement_status"] in ("completed", "not_required")
+                self._must(done, f"payment {row['id']} is paid, but its share is {row['disbursement_status']}")
+            else:
+                self._must(row["status"] == "failed", f"payment {row['id']} is still {row['status']}")
+
+    def _must(self, holds: bool, what: str) -> None:
+        if not holds:
+            raise Violation(f"seed {self.seed}: {what}")
+
+
+def _die_at_commits(chaos: Chaos) -> None:
+    """Let the process die just before or just after a commit, as often as the run says."""
+    database = chaos.rt.database
+    real = database.transaction
+
+    @contextmanager
+    def deadly() -> Iterator[Any]:
+        dies = chaos.chance.random() < chaos.dying
+        before = chaos.chance.random() < 0.5
+        with real() as session:
+            yield session
+            if dies and before:
+                raise Killed("before a commit")
+        if dies:
+            raise Killed("after a commit")
+
+    database.transaction = deadly  # type: ignore[method-assign]
+
+
+# --- running ---------------------------------------------------------------------------------------------------------
+
+
+def run_seed(seed: int, url: str) -> Chaos:
+    """Play one seed on a new database; raises `Violation`."""
+    rt = Runtime(settings_for(url), actor="operator")
+    chaos = Chaos(seed, rt, Random(seed))
+    try:
+        chaos.play()
+    except Exception as error:
+        error.add_note("\n".join(chaos.story[-60:]))
+        raise
+    finally:
+        rt.close()
+    return chaos
+
+
+@contextmanager
+def databases(kind: str) -> Iterator[Callable[[], Any]]:
+    """Gives contexts, each with the URL of a new database of the kind."""
+    folder = Path(tempfile.mkdtemp(prefix="rentpay-chaos-"))
+    try:
+        if kind == "sqlite":
+            template = folder / "template.db"
+            schema.create_or_upgrade(f"sqlite:///{template}", "simulator")
+
+            @contextmanager
+            def copy() -> Iterator[str]:
+                path = folder / "run.db"
+                shutil.copy(template, path)
+                yield f"sqlite:///{path}"
+                for leftover in folder.glob("run.db*"):
+                    leftover.unlink()
+
+            yield copy
+        else:
+            from tests.support.databases import copies, own_server
+
+            with own_server(folder) as server:
+                yield lambda: copies(server)
+    finally:
+        shutil.rmtree(folder)
+
+
+def run_seeds(seeds: range, kind: str) -> int:
+    """Play many seeds, one after the other; raises `Violation` for the first that fails."""
+    with databases(kind) as new:
+        for seed in seeds:
+            with new() as url:
+                run_seed(seed, url)
+    return len(seeds)
+
+
+def main() -> int:
+    """Play seeds at length, on several processes, and say which one failed."""
+    arguments = argparse.ArgumentParser(
+        description="Chaos in one process: the real flows, a scripted M-Pesa, one seed."
+    )
+    arguments.add_argument("--runs", type=int, default=1, help="how many seeds to play")
+    arguments.add_argument("--seed", type=int, default=1, help="the first seed")
+    arguments.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
+    arguments.add_argument("--jobs", type=int, default=1, help="how many processes play at once")
+    chosen = arguments.parse_args()
+    share = max(1, min(250, -(-chosen.runs // chosen.jobs)))
+    starts = range(chosen.seed, chosen.seed + chosen.runs, share)
+    done = 0
+    with ProcessPoolExecutor(max_workers=chosen.jobs) as pool:
+        games = [
+            pool.submit(run_seeds, range(at, min(at + share, chosen.seed + chosen.runs)), chosen.database)
+            for at in starts
+        ]
+        for game in as_completed(games):
+            done += game.result()
+            sys.stderr.write(f"{done} of {chosen.runs} runs on {chosen.database} without a violation\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
