@@ -197,6 +197,12 @@ def check_settings(values: Mapping[str, str]) -> Settings:
 
 def _missing(names: list[str]) -> BadConfiguration:
     if len(names) == 1:
+        if names[0] == "MPESA_ENVIRONMENT":
+            return BadConfiguration(
+                "MPESA_ENVIRONMENT is not set, so that there is no M-Pesa to act on.",
+                "Set it in the environment or in .env, for example MPESA_ENVIRONMENT=sandbox. To practise first: "
+                "rentpay demo, or rentpay simulator > .env",
+            )
         return BadConfiguration(
             f"{names[0]} is not set.",
             f"Set it in the environment or in .env, for example {names[0]}={EXAMPLES[names[0]]}",

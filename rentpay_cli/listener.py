@@ -19,10 +19,12 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_TOKEN_LENGTH = 128
 BODY_SECONDS = 15
+FIRST_REQUEST_SECONDS = 15
 LARGEST_BATCH = 500
 MAX_CONNECTIONS = 1000
 
@@ -136,6 +138,18 @@ def _refusal(status: int, text: str) -> Response:
     return JSONResponse({"ResultCode": 1, "ResultDesc": text}, status_code=status, headers={"Connection": "close"})
 
 
+class _Impatient(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+    """uvicorn's protocol, closing connections that never get as far as a request: they count as connections, too."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+        self.loop.call_later(FIRST_REQUEST_SECONDS, self._close_unless_asked)
+
+    def _close_unless_asked(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            self.transport.close()
+
+
 class _Server(uvicorn.Server):
     """uvicorn, except that a signal to stop ends `serve` quietly instead of killing the process afterwards."""
 
@@ -159,6 +173,8 @@ def serve(app: Starlette, bound: socket.socket, trusted_proxies: Sequence[str]) 
     """Serve until SIGINT or SIGTERM, and answer what is in hand before returning."""
     config = uvicorn.Config(
         app,
+        http=_Impatient,
+        ws="none",
         access_log=False,
         log_config=None,
         lifespan="off",

@@ -108,6 +108,6 @@ class Worker:
 
     def _rest_after(self, event: str, error: Exception, text: str) -> None:
         self.failures += 1
-        pause_seconds = min(LONGEST_PAUSE_SECONDS, 0.5 * 2**self.failures)
+        pause_seconds = min(LONGEST_PAUSE_SECONDS, 0.5 * 2 ** min(self.failures, 10))
         self._log(event, error=text, again_in_seconds=pause_seconds)
         self._stopping.wait(pause_seconds)

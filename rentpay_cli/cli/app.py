@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from rentpay_cli import __version__
 from rentpay_cli.cli import (
@@ -29,24 +30,34 @@ from rentpay_cli.cli.common import Command, Invocation, invocation
 from rentpay_cli.cli.simulator import simulator
 from rentpay_cli.errors import RentpayError
 
+_REGISTER, _MONEY_IN, _MONEY_OUT, _DOUBT, _LOOK, _RUN, _SET_UP = PANELS = (
+    "Register",
+    "Money in",
+    "Money out",
+    "Doubt",
+    "Look",
+    "Run",
+    "Set up and try",
+)
+
+
+class Root(TyperGroup):
+    """The root, whose help shows its panels in the order of the work."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        panels = {name: getattr(command, "rich_help_panel", _RUN) for name, command in self.commands.items()}
+        return sorted(panels, key=lambda name: PANELS.index(panels[name]))
+
+
 app = typer.Typer(
     name="rentpay",
+    cls=Root,
     help="Collect rent by M-Pesa STK Push, keep the platform's fee, and pass the rest on to owners by M-Pesa B2B.",
     epilog="New here? [bold]rentpay demo[/bold] shows the whole journey in under a minute, offline.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-_MONEY_IN, _MONEY_OUT, _DOUBT, _LOOK, _REGISTER, _RUN, _SET_UP = (
-    "Money in",
-    "Money out",
-    "Doubt",
-    "Look",
-    "Register",
-    "Run",
-    "Set up and try",
 )
 
 

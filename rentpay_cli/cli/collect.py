@@ -26,7 +26,7 @@ def _amount(text: str | None) -> int | None:
 def initiate(
     property: Annotated[str, typer.Option(help="The property, by number or name.", show_default=False)],  # noqa: A002
     phone: Annotated[str | None, typer.Option(help="Whom to ask: a Kenyan mobile number, such as 0712345678.")] = None,
-    amount: Annotated[str | None, typer.Option(help="Shillings to ask for [default: the property's rent].")] = None,
+    amount: Annotated[str | None, typer.Option(help="Shillings to ask for; the property's rent, unless given.")] = None,
     tenant: Annotated[str | None, typer.Option(help="The tenant, by number or name; gives the phone, too.")] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Ask although an earlier prompt is recent or open: it could be paid twice.")
@@ -46,7 +46,7 @@ def initiate(
     from rentpay_cli.core.phone import mask_phone
     from rentpay_cli.core.redact import printable
     from rentpay_cli.flows import collect as flow
-    from rentpay_cli.flows.register import one
+    from rentpay_cli.flows.look import one
 
     with runtime() as rt:
         say_environment(rt)
@@ -118,6 +118,6 @@ def record_payment(
         )
         return
     show.line(
-        f"Payment {recorded.payment_id}: {show_kes(recorded.amount_cents)} in {method} for {recorded.property_name}."
+        f"Payment {recorded.payment_id}: {show_kes(recorded.amount_cents)} ({method}) for {recorded.property_name}."
     )
     show.line("Nothing will be disbursed for it: no M-Pesa money moved.")

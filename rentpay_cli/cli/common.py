@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,13 +68,26 @@ class Command(TyperCommand):
     def __init__(self, name: str | None, *, params: Any = None, help: str | None = None, **rest: Any) -> None:  # noqa: A002
         text, _, examples = (help or "").partition("Examples:")
         self._examples = [line.strip() for line in examples.splitlines() if line.strip()]
-        super().__init__(name, params=[*(params or []), *_common_options()], help=text.strip(), **rest)
+        super().__init__(name, params=[*(params or []), *_common_options()], help=_unwrapped(text), **rest)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """The help, and the examples line by line, which help texts would run together."""
         super().format_help(ctx, formatter)
         if self._examples:
-            typer.echo("\n".join([" Examples:", *(f"   $ {line}" for line in self._examples), ""]))
+            typer.echo("\n".join([" Examples:", *map(_example, self._examples), ""]))
+
+
+def _unwrapped(text: str) -> str:
+    """The paragraphs without the line ends of the source, so that they fill the terminal."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n"))
+
+
+def _example(line: str) -> str:
+    """An example that still works when it is copied from a narrow terminal."""
+    width = max(40, shutil.get_terminal_size().columns) - 9
+    whole = re.sub(r'"[^"]*"', lambda quoted: quoted[0].replace(" ", "\0"), line)
+    parts = textwrap.wrap(whole, width, break_long_words=False, break_on_hyphens=False)
+    return ("   $ " + " \\\n       ".join(parts)).replace("\0", " ")
 
 
 @contextmanager

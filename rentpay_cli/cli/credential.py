@@ -51,6 +51,7 @@ def encrypt(
         show.document(securityCredential=credential, keyBits=read.bits, fingerprint=read.fingerprint)
     else:
         typer.echo(credential)
+        show.next_step("Put it into .env: MPESA_SECURITY_CREDENTIAL=… (one line), then: rentpay credential check")
 
 
 @app.command("check", cls=Command)

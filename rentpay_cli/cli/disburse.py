@@ -144,7 +144,9 @@ def _show_plan(plan: Plan, words: str) -> None:
         )
         if len(plan.sends) > 20:
             show.line(f"… and {len(plan.sends) - 20} more")
-    show.line(f"May be sent again: {words}.")
+    show.line(
+        f"May be sent again: {words}." if plan.sends else "There is no failed disbursement that may be sent again."
+    )
     if not plan.is_covered and plan.float_cents is not None and plan.float_read_at is not None:
         show.line(
             f"The float does not cover it: the working account held {show_kes(plan.float_cents)} "

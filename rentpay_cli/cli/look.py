@@ -19,7 +19,7 @@ def status(
         str, typer.Argument(metavar="ID", help="Our number, or a receipt, checkout id or conversation id of M-Pesa's.")
     ],
     reveal: _Reveal = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Show it again until nothing is open any more.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Wait until nothing is open any more, then show it.")] = False,
 ) -> None:
     """Show all about one payment: whether the tenant paid, and where the owner's share is.
 
@@ -33,7 +33,7 @@ def status(
 
     with runtime() as rt:
         number = payment_number(rt, payment)
-        if watch and not show.wants_json():
+        if watch:
             _watch(rt, number)
         row = reads.payment(rt.reader, number)
         assert row is not None  # it was just found
@@ -67,7 +67,7 @@ def _watch(rt: Any, number: int) -> None:
         is_open = row is not None and (row["status"] == "pending" or row["disbursement_status"] == "processing")
         return None if is_open else True
 
-    until(at_rest, 3600, f"Payment {number} is still open; Ctrl-C shows it as it is")
+    until(at_rest, 3600, f"Payment {number} is still open")
 
 
 def _show_payment(
@@ -86,7 +86,7 @@ def _show_payment(
             ("Platform fee", show_kes(row["fee_cents"])),
             ("Disbursement", _share_words(row)),
             ("Owner", f"{row['owner_name']}, paybill {row['owner_paybill']}, account {row['owner_account_number']}"),
-            ("Share", share if row["disbursement_status"] != "not_required" else ""),
+            ("Share", share if row["disbursement_status"] not in (None, "not_required") else ""),
             ("Owner paid", documents.local(row["completed_at"])),
             ("Owner's receipt", row["transaction_id"] or ""),
             ("M-Pesa's charge", show_kes(row["charge_cents"]) if row["charge_cents"] is not None else ""),
@@ -143,7 +143,7 @@ def _rent_words(row: documents.Row) -> str:
         return "pending: the tenant was asked and M-Pesa has not said yet whether it was paid"
     if row["status"] == "failed":
         return f"failed: {row['failure_reason']} ({row['failure_code']})"
-    return "success: " + ("the tenant paid" if row["method"] == "mpesa" else f"paid in {row['method']}")
+    return "success: the tenant paid" + ("" if row["method"] == "mpesa" else f" outside M-Pesa ({row['method']})")
 
 
 def _share_words(row: documents.Row) -> str:
@@ -175,7 +175,8 @@ def _hint(row: documents.Row) -> str:
     if _lacks_receipt(row):
         return f"The receipt is on the paybill's statement: rentpay resolve {row['id']} --paid RECEIPT"
     if row["status"] == "failed":
-        return f"Ask again: rentpay initiate --property {row['property_id']}"
+        whom = f" --tenant {row['tenant_id']}" if row["tenant_id"] else " --phone …"
+        return f"Ask again: rentpay initiate --property {row['property_id']}{whom}"
     return ""
 
 
@@ -201,8 +202,7 @@ def payments(
     rentpay payments --disbursement-status failed
     rentpay payments --owner "Wanjiru Kamau" --from 2026-11-01 --to 2026-11-30
     """
-    from rentpay_cli.flows.look import day_start, read_day
-    from rentpay_cli.flows.register import one
+    from rentpay_cli.flows.look import day_start, one, read_day
     from rentpay_cli.store import reads
 
     _check_choice("--status", status, ("pending", "success", "failed", "reversed"))
@@ -243,7 +243,7 @@ def payments(
                 row["property_name"],
                 f"{shillings(row['amount_cents']):,}",
                 row["status"] + (" (unclear)" if row["collection_state"] == "unclear" else ""),
-                f"{shillings(row['share_cents']):,}",
+                f"{shillings(row['share_cents']):,}" if row["disbursement_status"] else "",
                 _short_share(row),
             )
             for row in rows
@@ -281,7 +281,7 @@ def history(
     rentpay history "Wanjiru Kamau"
     rentpay history 1 --json
     """
-    from rentpay_cli.flows.register import one
+    from rentpay_cli.flows.look import one
     from rentpay_cli.store import reads
 
     with runtime() as rt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -34,7 +35,7 @@ def add_owner(name: _Name, phone: _Phone = None, email: _Email = None) -> None:
 
     with runtime() as rt:
         number = flow.add_owner(rt, name=name, phone=phone, email=email)
-        _show_one(rt, "owner", str(number), "Added", f"rentpay property add --name … --owner {number} --paybill …")
+        _show_one(rt, "owner", str(number), "Added", _NEXT_PROPERTY)
 
 
 @rented_property.command("add", cls=Command)
@@ -84,7 +85,7 @@ def add_tenant(
 
     with runtime() as rt:
         number = flow.add_tenant(rt, name=name, phone=phone, property_reference=property)
-        _show_one(rt, "tenant", str(number), "Added", f"rentpay initiate --property … --tenant {number}")
+        _show_one(rt, "tenant", str(number), "Added", "rentpay initiate --property {propertyId} --tenant {id}")
 
 
 @owner.command("edit", cls=Command)
@@ -217,6 +218,7 @@ def show_tenant(reference: _Reference, reveal: _Reveal = False) -> None:
         _show_one(rt, "tenant", reference, reveal=reveal)
 
 
+_NEXT_PROPERTY = "rentpay property add --name … --owner {id} --paybill … --account … --rent …"
 _PLURAL = {"owner": "owners", "property": "properties", "tenant": "tenants"}
 
 
@@ -276,21 +278,22 @@ def _fee(percentage: float | None) -> str:
 
 
 def _show_one(rt: Any, kind: str, reference: str, verb: str = "", next_step: str = "", *, reveal: bool = False) -> None:
-    from rentpay_cli.flows import register as flow
+    from rentpay_cli.flows.look import one
 
-    entry = _document(kind, flow.one(rt, kind, reference), reveal)
+    entry = _document(kind, one(rt, kind, reference), reveal)
     if show.wants_json():
         show.document(**{kind: entry})
         return
     fields = [
-        (_LABELS[key], _fee(value) if key == "feePercentage" else str(value) if value is not None else "")
+        (_LABELS[key], _FORMS.get(key, str)(value) if value is not None or key == "feePercentage" else "")
         for key, value in entry.items()
         if key in _LABELS
     ]
     title = f"{verb} {kind}" if verb else kind.capitalize()
     show.block(f"{title} {entry['id']}: {entry['name']}", fields)
     if next_step:
-        show.next_step("Next: " + next_step.replace("{id}", str(entry["id"])))
+        place = str(entry.get("propertyId") or "…")
+        show.next_step("Next: " + next_step.replace("{id}", str(entry["id"])).replace("{propertyId}", place))
 
 
 _LABELS = {
@@ -300,7 +303,8 @@ _LABELS = {
     "ownerName": "Owner",
     "paybill": "Paybill",
     "accountNumber": "Account",
-    "rent": "Rent KES",
+    "rent": "Rent",
     "feePercentage": "Fee",
     "propertyName": "Property",
 }
+_FORMS: dict[str, Callable[[Any], str]] = {"feePercentage": _fee, "rent": lambda shillings: f"KES {shillings:,}"}

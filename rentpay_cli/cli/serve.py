@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
@@ -47,7 +49,7 @@ def _serve(rt: Runtime, host: str, port: int) -> None:
         bound = listen_on(host, port)
     except OSError as error:
         raise RuleRefused(
-            f"Cannot listen on {host} port {port}: {error.strerror}.",
+            f"Cannot listen on {host} port {port}: {os.strerror(error.errno) if error.errno else error}.",
             "Is another listener running there? Choose another --port.",
             code="port_taken",
         ) from error
@@ -107,4 +109,22 @@ def _logger() -> Callable[..., None]:
         cache_logger_on_first_use=True,
     )
     logger = structlog.get_logger()
-    return lambda event, **fields: logger.info(event, **fields)
+
+    def log(event: str, **fields: Any) -> None:
+        logger.info(event, **fields)
+
+    logging.getLogger("uvicorn").addHandler(_WebServersWords(log))
+    return log
+
+
+class _WebServersWords(logging.Handler):
+    """Passes on what the web server says, such as that somebody does not speak HTTP, as events like all others."""
+
+    def __init__(self, log: Callable[..., None]) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log it in one line, without the traceback."""
+        error = record.exc_info[1] if record.exc_info else None
+        self._log("web server", text=record.getMessage().strip(), error=repr(error) if error else None)

@@ -130,13 +130,23 @@ def error(code: str, message: str, hint: str, exit_status: int) -> None:
     word = "Unclear" if exit_status == 5 else "Attention" if exit_status == 6 else "Error"
     out.print(Text.assemble((f"{word}: ", "bold red"), message))
     if hint:
-        out.print(Text.assemble(("  → ", "dim"), hint))
+        out.print(_arrow("  →", hint))
 
 
 def next_step(text: str) -> None:
     """Suggest the next command to a person, on standard error."""
     if invocation.json:
         return
+    console(err=True).print(_arrow("→", text))
+
+
+def _arrow(sign: str, text: str) -> Any:
+    """What to do next, with its further lines below its first."""
+    from rich.table import Table
     from rich.text import Text
 
-    console(err=True).print(Text.assemble(("→ ", "dim"), text))
+    drawn = Table.grid(padding=(0, 1, 0, 0))
+    drawn.add_column(style="dim", no_wrap=True)
+    drawn.add_column(overflow="fold")
+    drawn.add_row(sign, Text(text))
+    return drawn

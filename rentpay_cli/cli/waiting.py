@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rentpay_cli.cli import documents, show
-from rentpay_cli.core.money import shillings
+from rentpay_cli.core.money import show_kes
 from rentpay_cli.errors import OutcomeUnknown, RuleRefused
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def wait_for_payment(rt: Runtime, payment_id: int, timeout_seconds: int) -> None
             f"See: rentpay status {payment_id}",
             code="payment_failed",
         )
-    _show_ended(row, f"The tenant paid {shillings(row['amount_cents']):,} (receipt {row['receipt']}).")
+    _show_ended(row, f"The tenant paid {show_kes(row['amount_cents'])} ({_receipt(row['receipt'])}).")
 
 
 def wait_for_disbursement(rt: Runtime, payment_id: int, timeout_seconds: int) -> None:
@@ -82,7 +82,7 @@ def wait_for_disbursement(rt: Runtime, payment_id: int, timeout_seconds: int) ->
             f"See: rentpay explain {row['disbursement_failure_code']}",
             code="disbursement_failed",
         )
-    _show_ended(row, f"The owner was paid {shillings(row['share_cents']):,} (receipt {row['transaction_id']}).")
+    _show_ended(row, f"The owner was paid {show_kes(row['share_cents'])} ({_receipt(row['transaction_id'])}).")
 
 
 def _show_ended(row: documents.Row, words: str) -> None:
@@ -97,3 +97,9 @@ def _show_ended(row: documents.Row, words: str) -> None:
         )
     else:
         show.line(f"Payment {row['id']}: {words}")
+        if row["disbursement_status"] == "pending":
+            show.next_step(f"Send the owner's share: rentpay disburse {row['id']}")
+
+
+def _receipt(receipt: str | None) -> str:
+    return f"receipt {receipt}" if receipt else "its receipt is still to come"

@@ -12,6 +12,16 @@ from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import reads
 
 
+def one(rt: Runtime, kind: str, reference: str) -> reads.Row:
+    """The owner, property or tenant with this number or name, for reading; raises `NotFound`, `WrongUse`."""
+    found = reads.registered(rt.reader, kind, reference)
+    if not found:
+        raise NotFound(f"There is no {kind} '{printable(reference, 80)}'.", f"See them with: rentpay {kind} list")
+    if len(found) > 1:
+        raise WrongUse(f"More than one {kind} is named '{reference}'.", "Use the number that the list shows.")
+    return found[0]
+
+
 def payment_number(rt: Runtime, reference: str) -> int:
     """The payment with this number, receipt, checkout id or conversation id; raises `NotFound`."""
     number = reads.find_payment(rt.reader, reference.strip())

@@ -12,9 +12,9 @@ from rentpay_cli.core.fee import parse_percentage
 from rentpay_cli.core.money import is_whole_shillings, parse_cents
 from rentpay_cli.core.phone import parse_phone
 from rentpay_cli.core.redact import printable
-from rentpay_cli.errors import NotFound, WrongUse
+from rentpay_cli.errors import WrongUse
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import journal, reads, register
+from rentpay_cli.store import journal, register
 from rentpay_cli.store.tables import Owner, Property, Tenant
 
 MAX_NAME_LENGTH = 80
@@ -114,16 +114,6 @@ def edit_tenant(
         if property_reference is not None:
             changes["property_id"] = register.find(session, Property, property_reference).id
         return _change(rt, session, register.find(session, Tenant, reference), changes)
-
-
-def one(rt: Runtime, kind: str, reference: str) -> reads.Row:
-    """The owner, property or tenant with this number or name, for reading; raises `NotFound`, `WrongUse`."""
-    found = reads.registered(rt.reader, kind, reference)
-    if not found:
-        raise NotFound(f"There is no {kind} '{printable(reference, 80)}'.", f"See them with: rentpay {kind} list")
-    if len(found) > 1:
-        raise WrongUse(f"More than one {kind} is named '{reference}'.", "Use the number that the list shows.")
-    return found[0]
 
 
 def _add(rt: Runtime, entry: Owner | Property | Tenant) -> int:

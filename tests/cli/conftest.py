@@ -108,13 +108,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def cli(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, database_url: str, quick: None
-) -> Iterator[Cli]:
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, database_url: str, quick: None) -> Cli:
     """The command line with complete settings, and an M-Pesa that nobody answers for."""
     opened = Cli(capsys, monkeypatch)
     opened.configure(**OFFLINE, RENTPAY_DATABASE_URL=database_url)
-    yield opened
+    return opened
 
 
 @pytest.fixture

@@ -209,6 +209,15 @@ def test_every_kind_of_failure_has_its_own_status(cli: Cli, monkeypatch: pytest.
     assert statuses["NotAllowed"] == 7
 
 
+def test_an_interruption_is_told_with_status_130(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rentpay_cli.flows.look.payment_number", interrupt)
+    assert cli("status", "1", "--json").refusal == (130, "interrupted")
+    assert "Interrupted" in cli("status", "1").err
+
+
 def test_one_run_leaves_nothing_behind_for_the_next(cli: Cli) -> None:
     cli("payments", "--json", "--yes", "--env-file", "nothing.env")
     ran = cli("payments")

@@ -143,7 +143,7 @@ def test_cash_is_booked_and_nothing_is_to_be_sent_for_it(cli: Cli, books: Books,
     assert cli("disburse", "1", "--json").refusal == (1, "not_required")
     assert scripted.sent == []
     ran = cli("record-payment", "--property", "1", "--amount", "7000", "--method", "bank")
-    assert (ran.status, "KES 7,000 in bank" in ran.out) == (0, True)
+    assert (ran.status, "KES 7,000 (bank) for Sunset Apartments" in ran.out) == (0, True)
     assert "Nothing will be disbursed" in ran.out
 
 

@@ -162,12 +162,13 @@ def test_every_failed_share_that_may_be_sent_is_sent_again(cli: Cli, books: Book
         failed(books)
     left_alone = failed(books, "17")
     content = cli.json("retry-failed")
-    assert content == {
+    expected = {
         "success": True,
         "message": "Retried 12 failed disbursements",
         "results": {"total": 12, "successful": 12, "failed": 0, "skipped": 0, "unclear": 0, "errors": []},
         "leftAlone": 1,
     }
+    assert {key: content[key] for key in expected} == expected
     assert len(scripted.sent) == 12
     assert cli.json("status", str(left_alone))["disbursement"]["status"] == "failed"
 
@@ -231,7 +232,7 @@ def test_a_limit_and_an_owner_are_kept_to(cli: Cli, books: Books, scripted: Scri
 def test_nothing_to_retry_is_a_success(cli: Cli, books: Books) -> None:
     assert cli.json("retry-failed")["results"]["total"] == 0
     ran = cli("retry-failed")
-    assert (ran.status, "0 failed disbursements" in ran.out) == (0, True)
+    assert (ran.status, "no failed disbursement that may be sent again" in ran.out) == (0, True)
 
 
 def test_a_retry_that_cannot_reach_mpesa_sends_nothing(cli: Cli, books: Books) -> None:

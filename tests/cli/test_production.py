@@ -18,7 +18,7 @@ from tests.support.scripted import ScriptedMpesa
 
 @pytest.fixture
 def real(cli: Cli, tmp_path: Path, scripted: ScriptedMpesa) -> Cli:
-    """A production database with a paid rent (1), a failed payout (2), and a property of which nothing was asked (2)."""
+    """A production database with a paid rent (1) and a failed payout (2), both of the first of two properties."""
     cli.forget(*OFFLINE, "RENTPAY_DATABASE_URL")
     cli.configure(
         MPESA_ENVIRONMENT="production",

@@ -65,18 +65,20 @@ class World:
         def append(arrivals: Any) -> None:
             inbox.append(rt.database, arrivals, rt.now())
 
-        with running(options) as simulator, listening(append) as url:
-            rt.settings = check_settings(
-                {
-                    **simulator.environment,
-                    "MPESA_CALLBACK_URL": f"{url}/api/payments/callback",
-                    "MPESA_B2B_CALLBACK_URL": f"{url}/api/payments/b2b-callback",
-                    "MPESA_TIMEOUT_URL": f"{url}/api/payments/b2b-callback",
-                    "RENTPAY_DATABASE_URL": database_url,
-                }
-            )
-            yield cls(rt, simulator, url)
-            rt.close()
+        try:
+            with running(options) as simulator, listening(append) as url:
+                rt.settings = check_settings(
+                    {
+                        **simulator.environment,
+                        "MPESA_CALLBACK_URL": f"{url}/api/payments/callback",
+                        "MPESA_B2B_CALLBACK_URL": f"{url}/api/payments/b2b-callback",
+                        "MPESA_TIMEOUT_URL": f"{url}/api/payments/b2b-callback",
+                        "RENTPAY_DATABASE_URL": database_url,
+                    }
+                )
+                yield cls(rt, simulator, url)
+        finally:
+            rt.close()  # after the listener, which may still store a late callback
 
     def with_settings(self, **changes: Any) -> None:
         """Change some checked settings."""

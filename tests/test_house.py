@@ -1,0 +1,135 @@
+"""What the house asks of its own code: tools that are content, a quick start, settings that are all explained."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rentpay_cli.config import NAMES
+from tests.cli.conftest import OFFLINE
+
+ROOT = Path(__file__).parents[1]
+LINT_IMPORTS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+HEAVY = {"sqlmodel", "sqlalchemy", "alembic", "httpx", "cryptography", "uvicorn", "starlette", "structlog", "pydantic"}
+
+# What is installed under another name than it is imported by.
+IMPORT_NAMES = {"python-dotenv": "dotenv"}
+CHOSEN_BY_UVICORN = {"httptools", "uvloop"}
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        ("-m", "ruff", "check", "."),
+        ("-m", "ruff", "format", "--check", "."),
+        ("-m", "mypy"),
+        ("-c", LINT_IMPORTS, "--no-cache"),
+    ],
+    ids=["ruff check", "ruff format", "mypy", "lint-imports"],
+)
+def test_the_tools_are_content(tool: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [sys.executable, *tool], cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, **PLAIN}
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+PLAIN = {"NO_COLOR": "1", "COLUMNS": "120"}
+
+
+def imported_by(*arguments: str, **settings: str) -> set[str]:
+    """The packages that a command brings into a fresh process."""
+    script = (
+        "import sys\n"
+        "from rentpay_cli.cli.app import run\n"
+        f"status = run({list(arguments)!r})\n"
+        "print('|' + ' '.join(sorted({name.split('.')[0] for name in sys.modules})) + f'|{status}')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], env={**os.environ, **settings}, capture_output=True, text=True, check=True
+    )
+    names, status = done.stdout.rsplit("|", 2)[1:]
+    assert status.strip() == "0", done.stdout + done.stderr
+    return set(names.split())
+
+
+@pytest.mark.parametrize("arguments", [("--version",), ("explain", "1", "--json")])
+def test_the_smallest_commands_import_next_to_nothing(arguments: tuple[str, ...]) -> None:
+    assert imported_by(*arguments) & (HEAVY | {"rich"}) == set()
+
+
+def test_the_help_imports_nothing_heavy() -> None:
+    assert imported_by("--help") & HEAVY == set()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("payments",),
+        ("payments", "--json"),
+        ("history", "1"),
+        ("owner", "list"),
+        ("report", "revenue"),
+        ("status", "1"),
+    ],
+)
+def test_the_commands_that_are_typed_most_do_without_the_heavy_packages(
+    new_sqlite: Callable[[], str], arguments: tuple[str, ...]
+) -> None:
+    import sqlite3
+
+    url = new_sqlite()
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        connection.execute("INSERT INTO owner (id, name, created_at) VALUES (1, 'Wanjiru Kamau', 0)")
+        connection.execute(
+            "INSERT INTO property (id, name, owner_id, paybill, account_number, rent_cents, created_at)"
+            " VALUES (1, 'Sunset Apartments', 1, '600001', 'PROP001', 1000000, 0)"
+        )
+        connection.execute(
+            "INSERT INTO payment (owner_id, property_id, method, amount_cents, fee_cents, share_cents, status,"
+            " owner_paybill, owner_account_number, created_at)"
+            " VALUES (1, 1, 'mpesa', 1000000, 50000, 950000, 'pending', '600001', 'PROP001', 0)"
+        )
+    connection.close()
+    assert imported_by(*arguments, **OFFLINE, RENTPAY_DATABASE_URL=url) & HEAVY == set()
+
+
+def modules_imported(folder: Path) -> set[str]:
+    found: set[str] = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module.split(".")[0])
+    return found
+
+
+def test_every_dependency_is_imported_somewhere_and_everything_imported_is_a_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]["postgres"]
+    named = {re.split(r"[^A-Za-z0-9._-]", text)[0] for text in [*project["dependencies"], *extras]}
+    wanted = {IMPORT_NAMES.get(name, name) for name in named}
+    used = modules_imported(ROOT / "rentpay_cli")
+    assert wanted - used - CHOSEN_BY_UVICORN == set()
+    assert used - wanted - set(sys.stdlib_module_names) - {"rentpay_cli", "sqlalchemy"} == set()
+
+
+def test_the_example_settings_name_every_setting_and_no_other() -> None:
+    text = (ROOT / ".env.example").read_text()
+    named = re.findall(r"^#?\s?([A-Z][A-Z0-9_]+)=", text, re.MULTILINE)
+    assert sorted(named) == sorted(NAMES)
+
+
+def test_no_test_data_of_others_is_in_the_repository() -> None:
+    recorded = list((ROOT.parent / "shared" / "payloads").glob("*.json"))
+    ours = {path.name for path in ROOT.rglob("*.json") if ".mypy_cache" not in path.parts}
+    assert ours & {path.name for path in recorded} == set()

@@ -1,0 +1,391 @@
+"""The listener over real HTTP and raw sockets: stored before answered, refused when it must be, up whatever comes."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from rentpay_cli import listener
+from rentpay_cli.listener import MAX_BODY_BYTES, Arrival, build_app, listen_on, serve
+from tests.support.world import listening
+
+THANKS = {"ResultCode": 0, "ResultDesc": "Accepted"}
+COLLECTION, PAYOUT = "/api/payments/callback", "/api/payments/b2b-callback"
+
+
+class Store:
+    """Keeps what the listener hands over, one list an append."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Arrival]] = []
+        self.before: Callable[[], None] = lambda: None
+
+    def __call__(self, arrivals: Sequence[Arrival]) -> None:
+        self.before()
+        self.batches.append(list(arrivals))
+
+    @property
+    def arrivals(self) -> list[Arrival]:
+        return [arrival for batch in self.batches for arrival in batch]
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def url(store: Store) -> Iterator[str]:
+    with listening(store) as address:
+        yield address
+
+
+def raw(url: str, content: bytes, *, close_early: bool = False) -> bytes:
+    """Everything the listener answers to these bytes until it, or we, close."""
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(content)
+        if close_early:
+            return b""
+        answer = b""
+        while more := connection.recv(65536):
+            answer += more
+        return answer
+
+
+def request(path: str, body: bytes, *headers: str, close: bool = True) -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join([*lines, *(["Connection: close"] if close else []), "", ""]).encode() + body
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < ends
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "token"),
+    [
+        (COLLECTION, "collection", None),
+        (f"{COLLECTION}/abc123", "collection", "abc123"),
+        (PAYOUT, "payout", None),
+        (f"{PAYOUT}/abc123", "payout", "abc123"),
+        (f"{PAYOUT}/abc123/timeout", "timeout", "abc123"),
+    ],
+)
+def test_a_callback_is_kept_as_it_came(url: str, store: Store, path: str, kind: str, token: str | None) -> None:
+    body = b'{"Result": {"Odd": "\xff\x00"}} '
+    answer = httpx.post(url + path, content=body)
+    assert (answer.status_code, answer.json()) == (200, THANKS)
+    assert store.arrivals == [(kind, token, "127.0.0.1", body)]
+
+
+def test_a_body_is_stored_before_it_is_answered(url: str, store: Store) -> None:
+    may_store, began = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        began.set()
+        assert may_store.wait(10)
+
+    store.before = wait
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(httpx.post, url + COLLECTION, content=b"{}", timeout=10)
+        assert began.wait(10)
+        assert not answer.done()
+        assert store.arrivals == []
+        may_store.set()
+        assert answer.result().status_code == 200
+    assert len(store.arrivals) == 1
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b"null", b"not json", b"\xff" * 50, b"<xml/>", b"[" * 30_000, b"0" * MAX_BODY_BYTES]
+)
+def test_the_answer_is_the_same_whatever_the_body(url: str, store: Store, body: bytes) -> None:
+    answer = httpx.post(url + PAYOUT, content=body, headers={"Content-Type": "text/whatever"})
+    assert (answer.status_code, answer.json()) == (200, THANKS)
+    assert store.arrivals[0][3] == body
+
+
+def test_what_cannot_be_stored_is_answered_503_and_told() -> None:
+    told: list[Exception] = []
+
+    def fail(_: Sequence[Arrival]) -> None:
+        raise OSError("the disk is full")
+
+    with serving(fail, told.append) as url:
+        for _ in range(2):
+            answer = httpx.post(url + COLLECTION, content=b"{}")
+            assert answer.status_code == 503
+            assert answer.json()["ResultCode"] != 0
+    assert [str(error) for error in told] == ["the disk is full"] * 2
+
+
+def test_the_listener_stores_again_once_the_trouble_is_over() -> None:
+    told: list[Exception] = []
+    store = Store()
+
+    def fail() -> None:
+        raise OSError("the disk is full")
+
+    with serving(store, told.append) as url:
+        store.before = fail
+        assert httpx.post(url + COLLECTION, content=b"1").status_code == 503
+        store.before = lambda: None
+        assert httpx.post(url + COLLECTION, content=b"2").status_code == 200
+    assert [arrival[3] for arrival in store.arrivals] == [b"2"]
+
+
+@contextmanager
+def serving(
+    append: Callable[[Any], None],
+    on_error: Callable[[Exception], None] = lambda _: None,
+    health: Callable[[], tuple[bool, dict[str, Any]]] = lambda: (True, {"status": "ok"}),
+    trusted: Sequence[str] = (),
+) -> Iterator[str]:
+    """The listener as `serve-callbacks` runs it, but in a thread."""
+    import uvicorn
+
+    bound = listen_on("127.0.0.1", 0)
+    config = listener_config(build_app(append, on_error=on_error, health=health), trusted)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+    thread.start()
+    eventually(lambda: server.started)
+    try:
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        bound.close()
+
+
+def listener_config(app: Any, trusted: Sequence[str]) -> Any:
+    """The configuration that `serve` makes."""
+    made: list[Any] = []
+
+    class Kept:
+        def __init__(self, config: Any) -> None:
+            made.append(config)
+
+        def run(self, **_: Any) -> None:
+            return
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listener, "_Server", Kept)
+        with listen_on("127.0.0.1", 0) as unused:
+            serve(app, unused, trusted)
+    return made[0]
+
+
+def test_a_body_over_64_kib_is_refused_by_its_announced_length(url: str, store: Store) -> None:
+    headers = f"POST {COLLECTION} HTTP/1.1\r\nHost: x\r\nContent-Length: {MAX_BODY_BYTES + 1}\r\n\r\n"
+    answer = raw(url, headers.encode())  # not a byte of the body was sent
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert store.arrivals == []
+
+
+def test_a_body_over_64_kib_is_refused_while_it_comes(url: str, store: Store) -> None:
+    def parts() -> Iterator[bytes]:
+        for _ in range(66):
+            yield b"x" * 1024
+
+    answer = httpx.post(url + COLLECTION, content=parts())
+    assert answer.status_code == 413
+    assert store.arrivals == []
+    exact = httpx.post(url + COLLECTION, content=iter([b"x" * MAX_BODY_BYTES]))
+    assert exact.status_code == 200
+    assert len(store.arrivals[0][3]) == MAX_BODY_BYTES
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_only_post_is_for_callbacks(url: str, store: Store, method: str) -> None:
+    for path in (COLLECTION, f"{PAYOUT}/abc", f"{PAYOUT}/abc/timeout"):
+        assert httpx.request(method, url + path).status_code == 405
+    assert store.arrivals == []
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/api", "/api/payments", f"{COLLECTION}s", f"{COLLECTION}/a/b", "/docs", "/../x"]
+)
+def test_an_unknown_address_is_not_found(url: str, store: Store, path: str) -> None:
+    assert httpx.post(url + path, content=b"{}").status_code == 404
+    assert store.arrivals == []
+
+
+def test_no_answer_names_the_software(store: Store) -> None:
+    with serving(store) as url:
+        answers = [
+            httpx.post(url + COLLECTION, content=b"{}"),
+            httpx.get(url + COLLECTION),
+            httpx.get(url + "/nowhere"),
+            httpx.get(url + "/healthz"),
+            httpx.post(url + COLLECTION, content=b"x" * (MAX_BODY_BYTES + 1)),
+        ]
+        broken = raw(url, b"NONSENSE\r\n\r\n")
+    assert [answer.status_code for answer in answers] == [200, 405, 404, 200, 413]
+    for answer in answers:
+        assert "server" not in answer.headers
+    assert b"server:" not in broken.lower()
+    assert b"uvicorn" not in broken.lower()
+
+
+def test_a_body_that_breaks_off_is_not_stored_and_harms_nobody(url: str, store: Store) -> None:
+    head = f"POST {COLLECTION} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n".encode()
+    for _ in range(20):
+        raw(url, head + b'{"half": ', close_early=True)
+    assert httpx.post(url + COLLECTION, content=b"whole").status_code == 200
+    assert [arrival[3] for arrival in store.arrivals] == [b"whole"]
+
+
+def test_a_body_that_takes_too_long_is_cut_off(url: str, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "BODY_SECONDS", 0.1)
+    head = f"POST {COLLECTION} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n".encode()
+    began = time.monotonic()
+    assert raw(url, head + b"slow").startswith(b"HTTP/1.1 408")
+    assert time.monotonic() - began < 5
+    assert store.arrivals == []
+
+
+def test_callbacks_that_come_together_are_stored_together(url: str, store: Store) -> None:
+    everybody_is_there, first = threading.Event(), threading.Event()
+
+    def wait_once() -> None:
+        if not first.is_set():
+            first.set()
+            assert everybody_is_there.wait(20)
+
+    store.before = wait_once
+    bodies = {json.dumps({"n": number}).encode() for number in range(200)}
+    with httpx.Client(limits=httpx.Limits(max_connections=200), timeout=30) as client, ThreadPoolExecutor(200) as pool:
+        answers = [pool.submit(client.post, url + COLLECTION, content=body) for body in bodies]
+        assert first.wait(10)
+        time.sleep(0.5)  # while the first append runs, the others arrive
+        everybody_is_there.set()
+        assert {answer.result().status_code for answer in answers} == {200}
+    assert {arrival[3] for arrival in store.arrivals} == bodies
+    assert len(store.arrivals) == 200
+    assert len(store.batches) <= 20
+
+
+def test_a_failed_append_is_told_to_each_of_its_callbacks_and_to_no_other() -> None:
+    store, told = Store(), list[Exception]()
+    calls = iter([None, OSError("full")])
+    go_on, first = threading.Event(), threading.Event()
+
+    def second_fails() -> None:
+        error = next(calls, None)
+        if not first.is_set():
+            first.set()
+            assert go_on.wait(10)
+        if error:
+            raise error
+
+    store.before = second_fails
+    with serving(store, told.append) as url, ThreadPoolExecutor(10) as pool:
+        good = pool.submit(httpx.post, url + COLLECTION, content=b"first", timeout=10)
+        assert first.wait(10)
+        bad = [pool.submit(httpx.post, url + COLLECTION, content=b"later", timeout=10) for _ in range(5)]
+        time.sleep(0.3)  # they arrive while the first is being stored
+        go_on.set()
+        assert good.result().status_code == 200
+        statuses = [each.result().status_code for each in bad]
+    assert 503 in statuses
+    assert len(store.arrivals) == 1 + statuses.count(200)
+    assert len(told) == statuses.count(503)
+
+
+def test_pipelined_requests_are_each_stored_and_answered_in_order(url: str, store: Store) -> None:
+    content = b"".join(request(COLLECTION, f"body {n}".encode(), close=n == 4) for n in range(5))
+    answer = raw(url, content)
+    assert answer.count(b"HTTP/1.1 200") == 5
+    assert [arrival[3] for arrival in store.arrivals] == [f"body {n}".encode() for n in range(5)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"NONSENSE\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 50,
+        b"POST /api/payments/callback HTTP/9.9\r\n\r\n",
+        b"POST /api/payments/callback HTTP/1.1\r\nContent-Length: abc\r\n\r\n",
+        b"POST /api/payments/callback HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
+        b"POST /api/payments/callback HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+        b"POST /api/payments/callback HTTP/1.1\r\nNo colon here\r\n\r\n",
+        b"GET / HTTP/1.1\r\nConnection: close\r\nX: " + b"a" * 200_000 + b"\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_is_refused_and_harms_nobody(url: str, store: Store, content: bytes) -> None:
+    try:
+        answer = raw(url, content)
+        assert not answer.startswith(b"HTTP/1.1 200")
+        assert b"Traceback" not in answer
+    except ConnectionError:
+        pass  # it closed while we still sent
+    assert store.arrivals == []
+    assert httpx.post(url + COLLECTION, content=b"ok").status_code == 200
+
+
+def test_a_very_long_token_is_cut_and_its_callback_kept(url: str, store: Store) -> None:
+    assert httpx.post(f"{url}{COLLECTION}/{'x' * 5000}", content=b"{}").status_code == 200
+    assert store.arrivals == [("collection", "x" * listener.MAX_TOKEN_LENGTH, "127.0.0.1", b"{}")]
+
+
+@pytest.mark.parametrize(("well", "status"), [(True, 200), (False, 503)])
+def test_health_is_what_the_process_says_of_itself(store: Store, well: bool, status: int) -> None:
+    with serving(store, health=lambda: (well, {"status": "so and so"})) as url:
+        answer = httpx.get(url + "/healthz")
+        assert (answer.status_code, answer.json()) == (status, {"status": "so and so"})
+        assert httpx.post(url + "/healthz").status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("trusted", "source"), [([], "127.0.0.1"), (["10.0.0.0/8"], "127.0.0.1"), (["127.0.0.0/8"], "196.201.214.200")]
+)
+def test_forwarded_addresses_are_believed_only_from_trusted_proxies(
+    store: Store, trusted: list[str], source: str
+) -> None:
+    with serving(store, trusted=trusted) as url:
+        httpx.post(url + COLLECTION, content=b"{}", headers={"X-Forwarded-For": "1.2.3.4, 196.201.214.200"})
+    assert [arrival[2] for arrival in store.arrivals] == [source]
+
+
+def test_an_address_that_is_taken_is_an_error() -> None:
+    with listen_on("127.0.0.1", 0) as taken, pytest.raises(OSError, match="in use"):
+        listen_on("127.0.0.1", taken.getsockname()[1])
+
+
+def test_idle_connections_do_not_lock_out_a_callback(store: Store) -> None:
+    with serving(store) as url:
+        host, port = url.removeprefix("http://").split(":")
+        idle = [socket.create_connection((host, int(port))) for _ in range(300)]
+        try:
+            assert httpx.post(url + COLLECTION, content=b"{}").status_code == 200
+        finally:
+            for connection in idle:
+                connection.close()
+
+
+@pytest.mark.parametrize("begun", [b"", b"POST /api/payments/callback HTTP/1.1\r\nHost: "])
+def test_a_connection_that_never_asks_for_anything_is_closed(
+    store: Store, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr(listener, "FIRST_REQUEST_SECONDS", 0.1)
+    with serving(store) as url:
+        assert raw(url, begun) == b""
+        with httpx.Client() as client:  # one that asked is not
+            assert client.post(url + COLLECTION, content=b"1").status_code == 200
+            time.sleep(0.2)
+            assert client.post(url + COLLECTION, content=b"2").status_code == 200
+    assert len(store.arrivals) == 2
