@@ -36,6 +36,8 @@ class Deed:
     """None while the tenant has not typed the PIN yet."""
     receipt: str = ""
     code: str = "0"
+    known_from: datetime | None = None
+    """Until then a status query finds nothing of it: M-Pesa's own books lag behind its deeds."""
     forgotten: bool = False
     """A queue timeout that moved nothing: M-Pesa keeps no record of it."""
 
@@ -66,6 +68,7 @@ class Faults:
     queue_timeout: float = 0.0
     refused: float = 0.0
     failed: float = 0.0
+    lag: float = 0.0
 
     @classmethod
     def drawn(cls, chance: Random) -> Faults:
@@ -74,13 +77,15 @@ class Faults:
 
 @dataclass
 class ChaoticMpesa:
-    """Answers like `Mpesa`, by chance; `on_wire` is called while a request is under way."""
+    """Answers like `Mpesa`, by chance; `on_wire` is called while a request is under way, `may_leave`
+    with the token of each payout before it is carried out."""
 
     chance: Random
     now: Callable[[], datetime]
     faults: Faults
     on_wire: Callable[[], None]
     deliver: Callable[[Delivery], None]
+    may_leave: Callable[[str], None]
     deeds: list[Deed] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
     float_shillings: int = 100_000
@@ -110,6 +115,7 @@ class ChaoticMpesa:
         return self._answer(Family.STK, deed, ids)
 
     def b2b_payment(self, **request: Any) -> PaymentReply:
+        self.may_leave(request["result_url"].rsplit("/", 1)[1])
         deed = self._reached("b2b", request, request["result_url"])
         if deed is None:
             return self._reply(Family.B2B, 503, b"<html>busy</html>")
@@ -145,6 +151,8 @@ class ChaoticMpesa:
         number = len(self.deeds) + 1
         deed = Deed(number, kind, request["amount_cents"] // 100, url.rsplit("/", 1)[1], self.now())
         deed.receipt = f"SK{kind[0].upper()}{number:07d}X"
+        if self.happens(self.faults.lag):
+            deed.known_from = deed.at + timedelta(minutes=self.chance.choice([2, 6, 7]))
         self.deeds.append(deed)
         return deed
 
@@ -190,7 +198,7 @@ class ChaoticMpesa:
         return self._reply(Family.STATUS, 200, b'{"ResponseCode":"0","ConversationID":"AG_q"}')
 
     def _status_of(self, deed: Deed) -> dict[str, Any]:
-        if deed.forgotten:
+        if deed.forgotten or (deed.known_from is not None and self.now() < deed.known_from):
             return {"Result": {"ResultCode": 2033, "ResultDesc": "not found", "TransactionID": "SK20000000"}}
         if self.happens(self.faults.failed / 4):
             return {"Result": {"ResultCode": 21, "ResultDesc": "not allowed", "TransactionID": "SK20000000"}}

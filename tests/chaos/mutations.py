@@ -1,0 +1,318 @@
+"""Take a guard away on purpose, and see the chaos harness notice.
+
+`python -m tests.chaos.mutations` takes each guard of the list away, plays seeds until something that must never be is
+found, and says which seed found what. A guard whose loss nobody notices is an error. Some doors have two locks: either
+holds alone, so that both must be taken away for the harm to be done; that one alone suffices is shown, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+from unittest.mock import patch
+
+from sqlalchemy import text
+
+from rentpay_cli.core.attempt import LIFE, State
+from rentpay_cli.core.disburse import DisbursementStatus, PaymentStatus, Refusal, Share
+from rentpay_cli.core.evidence import NotMoved, Refused, Unanswered
+from rentpay_cli.daraja.incoming import payment_reply
+from rentpay_cli.flows import disburse as paying
+from rentpay_cli.flows.learn import Source, learn
+from rentpay_cli.runtime import Runtime
+from rentpay_cli.store import attempts, disbursements
+from rentpay_cli.store.attempts import token_sha256
+from rentpay_cli.store.engine import Database
+from rentpay_cli.store.tables import Disbursement
+from tests.chaos.in_process import Chaos, Violation, run_seeds
+from tests.chaos.mpesa import Delivery, Faults
+
+MOST_RUNS = 400
+
+
+def statements(*sql: str) -> Callable[[str], None]:
+    """Run statements on a new database, before the game begins."""
+
+    def prepare(url: str) -> None:
+        database = Database(url)
+        with database.transaction() as session:
+            for statement in sql:
+                session.execute(text(statement))
+        database.close()
+
+    return prepare
+
+
+def untouched(_: str) -> None:
+    """Leave the database as it is."""
+
+
+# --- what is taken away ----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def code_ignores_earlier_attempts() -> Iterator[None]:
+    """The rules in code look at the tenant's payment, but no longer at what was sent before."""
+
+    def careless(share: Share, **_: Any) -> Refusal | None:
+        if share.payment_status is not PaymentStatus.SUCCESS:
+            return Refusal.NOT_PAID
+        if share.status in (DisbursementStatus.NOT_REQUIRED, DisbursementStatus.COMPLETED):
+            return Refusal.COMPLETED
+        return None if share.has_receipt else Refusal.NO_RECEIPT
+
+    with patch("rentpay_cli.flows.disburse.why_not", careless), patch("rentpay_cli.flows.retry.why_not", careless):
+        yield
+
+
+@contextmanager
+def compare_and_set_only_sets() -> Iterator[None]:
+    """A disbursement moves on from whatever state it is in."""
+
+    def set_only(session: Any, disbursement: Disbursement, to: DisbursementStatus, **changes: Any) -> None:
+        for name, value in {"status": to.value, **changes}.items():
+            setattr(disbursement, name, value)
+        session.add(disbursement)
+        session.flush()
+
+    with patch("rentpay_cli.store.disbursements.move", set_only):
+        yield
+
+
+@contextmanager
+def commits_after_sending() -> Iterator[None]:
+    """The request leaves first; what was done is written down afterwards."""
+
+    def send_first(rt: Runtime, payment_id: int) -> None:
+        with rt.database.transaction() as session:
+            _, disbursement = paying._sendable(session, payment_id)
+            sending = paying.write_intention(rt, session, disbursement, payment_id)
+            reply = rt.mpesa.b2b_payment(
+                to_paybill=sending.paybill,
+                account_number=sending.account_number,
+                amount_cents=sending.amount_cents,
+                remarks="Rent",
+                result_url=f"{rt.settings.b2b_callback_url}/{sending.token}",
+                timeout_url=f"{rt.settings.timeout_url}/{sending.token}/timeout",
+            )
+            learn(session, sending.attempt_id, reply, source=Source.REPLY, actor=rt.actor, at=rt.now())
+
+    with patch("tests.chaos.in_process.disburse", send_first), patch.object(Chaos, "_meanwhile", lambda _: None):
+        yield
+
+
+@contextmanager
+def no_answer_is_failed() -> Iterator[None]:
+    """A time-out, a 5xx or a broken answer is taken for "it was not sent"."""
+
+    def hopeful(*arguments: Any) -> Any:
+        reply = payment_reply(*arguments)
+        return Refused("not_sent", reply.reason) if isinstance(reply, Unanswered) else reply
+
+    with patch("tests.chaos.mpesa.payment_reply", hopeful):
+        yield
+
+
+@contextmanager
+def late_failure_overturns_success() -> Iterator[None]:
+    """A failure that comes after a success is believed."""
+    with patch.dict(LIFE, {(State.MOVED, NotMoved): State.NOT_MOVED}), _contrary_news():
+        yield
+
+
+@contextmanager
+def an_end_can_be_undone() -> Iterator[None]:
+    """Whatever a success left behind is wiped out by a failure, so that no constraint is in its way."""
+    move_disbursement, move_attempt = disbursements.move, attempts.move
+
+    def wipe_disbursement(session: Any, row: Any, to: DisbursementStatus, **changes: Any) -> None:
+        wiped = {"completed_at": None, "completed_day": None, "transaction_id": None}
+        move_disbursement(session, row, to, **(wiped if to is DisbursementStatus.FAILED else {}), **changes)
+
+    def wipe_attempt(session: Any, row: Any, to: State, at: Any, **changes: Any) -> None:
+        move_attempt(session, row, to, at, **({"receipt": None} if to is State.NOT_MOVED else {}), **changes)
+
+    with (
+        patch("rentpay_cli.store.disbursements.move", wipe_disbursement),
+        patch("rentpay_cli.store.attempts.move", wipe_attempt),
+    ):
+        yield
+
+
+@contextmanager
+def contrary_news() -> Iterator[None]:
+    """M-Pesa now and then tells a failure after a success; nothing else is changed."""
+    with _contrary_news():
+        yield
+
+
+@contextmanager
+def _contrary_news() -> Iterator[None]:
+    """Let M-Pesa contradict itself: after a payout is known to have moved, a result says that it did not."""
+    read = Chaos._read
+
+    def read_and_hear_more(chaos: Chaos) -> None:
+        read(chaos)
+        for deed in chaos.mpesa.deeds:
+            row = chaos.rt.reader.one(
+                "SELECT state FROM attempt WHERE token_sha256 = :digest", digest=token_sha256(deed.token)
+            )
+            if deed.kind == "b2b" and row and row["state"] == "moved" and chaos.mpesa.happens(0.2):
+                result = {"ResultCode": 1, "ResultDesc": "text", "ConversationID": f"AG_{deed.number}"}
+                body = json.dumps({"Result": result}).encode()
+                chaos._deliver(Delivery(chaos.now, "payout", deed.token, body))
+        read(chaos)
+
+    with patch.object(Chaos, "_read", read_and_hear_more):
+        yield
+
+
+@contextmanager
+def silence_is_failure() -> Iterator[None]:
+    """A payout of which nothing was heard for five minutes is taken for failed."""
+    with patch("rentpay_cli.flows.chase.Overdue", lambda reason: NotMoved("no_record", reason)):
+        yield
+
+
+@contextmanager
+def one_no_record_is_proof() -> Iterator[None]:
+    """One "no such transaction" releases the money."""
+    with _books_lag(), patch("rentpay_cli.flows.read_inbox.proves_not_moved", lambda *_: True):
+        yield
+
+
+@contextmanager
+def mpesas_books_lag() -> Iterator[None]:
+    """M-Pesa often says "no such transaction" in the first minutes; nothing else is changed."""
+    with _books_lag():
+        yield
+
+
+@contextmanager
+def _books_lag() -> Iterator[None]:
+    drawn = Faults.drawn
+
+    def slow_books(chance: Random) -> Faults:
+        return replace(drawn(chance), lag=0.9, callback_lost=0.5)
+
+    with patch.object(Faults, "drawn", slow_books):
+        yield
+
+
+@contextmanager
+def money_goes_out_without_a_receipt() -> Iterator[None]:
+    """A payment is paid out although its receipt has not come."""
+    share_of = paying.share_of
+
+    def trusting(*arguments: Any) -> Share:
+        return replace(share_of(*arguments), has_receipt=True)
+
+    with patch("rentpay_cli.flows.disburse.share_of", trusting), patch("rentpay_cli.flows.retry.share_of", trusting):
+        yield
+
+
+@contextmanager
+def unclear_may_be_sent_again() -> Iterator[None]:
+    """A bulk retry gives up on what is unclear: it declares it failed and sends it again."""
+    from rentpay_cli.flows import retry
+
+    plan_retry = retry.plan_retry
+
+    def impatient(rt: Runtime, **options: Any) -> Any:
+        with rt.database.transaction() as session:
+            rows = session.execute(
+                text("SELECT id FROM attempt WHERE direction = 'payout' AND state = 'unclear'")
+            ).all()
+            for (number,) in rows:
+                attempt = attempts.get(session, number)
+                evidence = NotMoved("no_record", "gave up")
+                learn(session, attempt.id or 0, evidence, source=Source.TIME, actor="nobody", at=rt.now())
+        return plan_retry(rt, **options)
+
+    with patch("tests.chaos.in_process.retry.plan_retry", impatient):
+        yield
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A guard, how it is taken away, and whether the loss must be noticed."""
+
+    name: str
+    without: tuple[Callable[[], Any], ...]
+    prepare: Callable[[str], None] = untouched
+    noticed: bool = True
+
+
+NO_INDEX = statements("DROP INDEX one_live_payout")
+NO_TRIGGERS = statements(
+    "DROP TRIGGER attempt_state_moves",
+    "DROP TRIGGER attempt_set_once",
+    "DROP TRIGGER disbursement_status_moves",
+    "DROP TRIGGER disbursement_set_once",
+)
+
+MUTATIONS = (
+    Mutation("nothing is taken away", (), noticed=False),
+    Mutation("the unique index is dropped; the rules in code still hold", (), NO_INDEX, noticed=False),
+    Mutation(
+        "the rules in code are gone; the unique index still holds",
+        (code_ignores_earlier_attempts, compare_and_set_only_sets),
+        noticed=False,
+    ),
+    Mutation(
+        "the unique index is dropped, and the rules in code are gone",
+        (code_ignores_earlier_attempts, compare_and_set_only_sets),
+        NO_INDEX,
+    ),
+    Mutation("the commit comes after the sending", (commits_after_sending,)),
+    Mutation("no answer is taken for failed", (no_answer_is_failed,)),
+    Mutation("silence is taken for failed", (silence_is_failure,)),
+    Mutation("what is unclear is given up and sent again", (unclear_may_be_sent_again,)),
+    Mutation("M-Pesa's books lag; two answers minutes apart still tell", (mpesas_books_lag,), noticed=False),
+    Mutation("one answer of no record is taken for proof", (one_no_record_is_proof,)),
+    Mutation("money goes out before the receipt is known", (money_goes_out_without_a_receipt,)),
+    Mutation("M-Pesa contradicts a success; the table still holds", (contrary_news,), noticed=False),
+    Mutation("M-Pesa contradicts a success; the triggers still hold", (late_failure_overturns_success,), noticed=False),
+    Mutation(
+        "a late failure overturns a success, in the table and in the database",
+        (late_failure_overturns_success, an_end_can_be_undone),
+        NO_TRIGGERS,
+    ),
+)
+
+
+def play(mutation: Mutation, runs: int) -> str | None:
+    """Play seeds without the guard; what was noticed, or None."""
+    with ExitStack() as stack:
+        for taken_away in mutation.without:
+            stack.enter_context(taken_away())
+        try:
+            run_seeds(range(1, runs + 1), "sqlite", mutation.prepare)
+        except Violation as violation:
+            return str(violation)
+    return None
+
+
+def main() -> int:
+    """Take every guard away in turn; 1 if a loss went unnoticed, or something was noticed that should not be."""
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    arguments.add_argument("--runs", type=int, default=MOST_RUNS, help="how many seeds to play at most for each")
+    runs = arguments.parse_args().runs
+    wrong = 0
+    for mutation in MUTATIONS:
+        found = play(mutation, runs if mutation.noticed else min(runs, 60))
+        as_expected = (found is not None) == mutation.noticed
+        wrong += not as_expected
+        sys.stdout.write(f"{'ok   ' if as_expected else 'WRONG'} {mutation.name}: {found or 'nothing was noticed'}\n")
+        sys.stdout.flush()
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
