@@ -126,10 +126,15 @@ def _attempt_words(attempt: documents.Row) -> str:
     if attempt["receipt"]:
         return f"receipt {attempt['receipt']}"
     code = f" ({attempt['code']})" if attempt["code"] else ""
-    check = (
-        f" M-Pesa is asked again at {documents.local(attempt['next_check_at'])}." if attempt["next_check_at"] else ""
-    )
-    return f"{attempt['reason'] or ''}{code}{check}".strip()
+    return f"{attempt['reason'] or ''}{code}{_next_check_words(attempt)}".strip()
+
+
+def _next_check_words(attempt: documents.Row) -> str:
+    if not attempt["next_check_at"]:
+        return ""
+    if attempt["state"] == "unclear" and not (attempt["checkout_request_id"] or attempt["originator_conversation_id"]):
+        return " M-Pesa gave it no id that it could be asked by."
+    return f" M-Pesa is asked again at {documents.local(attempt['next_check_at'])}."
 
 
 def _lacks_receipt(row: documents.Row) -> bool:
