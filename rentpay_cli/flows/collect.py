@@ -65,6 +65,11 @@ def initiate(
     answer, `NotFound` and `WrongUse` for what the register does not have or an amount that M-Pesa cannot move.
     """
     rt.settings.require(COLLECT)
+    with rt.database.transaction() as session:  # say what is wrong before M-Pesa is asked for a token
+        place, _, number = _who_and_where(session, property_reference, phone, tenant_reference)
+        _check_amount(place.rent_cents if amount_cents is None else amount_cents, "mpesa")
+        if not force:
+            _refuse_second_push(session, number, place, rt.now())
     rt.mpesa.prepare()
     token, at = rt.new_token(), rt.now()
     with rt.database.transaction() as session:  # ① the intention, before the wire
@@ -182,6 +187,19 @@ def _refuse_second_push(session: Session, phone: str, place: Property, at: datet
             )
 
 
+def _check_amount(amount: int, method: str) -> None:
+    """Raise `WrongUse` for an amount (in cents) that cannot be paid in this way."""
+    if amount <= 0:
+        raise WrongUse("The amount must be more than nothing.", "For example: --amount 10000")
+    if method == "mpesa" and amount % 100:
+        raise WrongUse(f"M-Pesa moves whole shillings, not {show_kes(amount)}.", "Round the amount.")
+    if method == "mpesa" and amount > MAX_PUSH_CENTS:
+        raise WrongUse(
+            f"{show_kes(amount)} is more than M-Pesa moves in one payment ({show_kes(MAX_PUSH_CENTS)}).",
+            "Ask for it in parts.",
+        )
+
+
 def _new_payment(
     rt: Runtime,
     session: Session,
@@ -195,15 +213,7 @@ def _new_payment(
     note: str | None = None,
 ) -> Payment:
     amount = place.rent_cents if amount_cents is None else amount_cents
-    if amount <= 0:
-        raise WrongUse("The amount must be more than nothing.", "For example: --amount 10000")
-    if method == "mpesa" and amount % 100:
-        raise WrongUse(f"M-Pesa moves whole shillings, not {show_kes(amount)}.", "Round the amount.")
-    if method == "mpesa" and amount > MAX_PUSH_CENTS:
-        raise WrongUse(
-            f"{show_kes(amount)} is more than M-Pesa moves in one payment ({show_kes(MAX_PUSH_CENTS)}).",
-            "Ask for it in parts.",
-        )
+    _check_amount(amount, method)
     percentage = Decimal(place.fee_percentage) if place.fee_percentage is not None else rt.settings.fee_percentage
     division = divide(amount, percentage)
     owner = session.get_one(Owner, place.owner_id)

@@ -94,6 +94,9 @@ def preview(rt: Runtime, payment_id: int) -> Preview:
     """What would be sent for the payment; raises `RuleRefused` with the reason if nothing may be."""
     with rt.database.transaction() as session:
         payment, disbursement = _sendable(session, payment_id)
+        stopped = stops.in_force(session)
+        if stopped is not None:
+            raise stopped_error(stopped.reason, payment_id)
         return Preview(
             payment_id,
             disbursement.amount_cents,
@@ -109,6 +112,7 @@ def disburse(rt: Runtime, payment_id: int) -> Sent:
     Raises `RuleRefused` if it may not be sent or M-Pesa refuses it, and `OutcomeUnknown` if M-Pesa did not answer.
     """
     rt.settings.require(PAY_OUT)
+    preview(rt, payment_id)  # say what is wrong before M-Pesa is asked for a token
     rt.mpesa.prepare()
     with rt.database.transaction() as session:
         _, disbursement = _sendable(session, payment_id)
