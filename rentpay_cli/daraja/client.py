@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -29,6 +29,8 @@ from rentpay_cli.daraja.incoming import (
     stk_query_reply,
 )
 from rentpay_cli.errors import BadConfiguration, MpesaUnreachable, RentpayError
+
+Reply = TypeVar("Reply")
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
@@ -91,16 +93,10 @@ class Mpesa:
     def stk_query(self, checkout_request_id: str) -> Moved | NotMoved | StillPending | QuestionFailed:
         """Ask what became of a push."""
         body = outgoing.stk_query(self._paybill, checkout_request_id, self._now())
-        answer = self._post(outgoing.STK_QUERY, body)
-        if not isinstance(answer, Refused | Unanswered):
-            status, content, token = answer
-            reply = stk_query_reply(status, content)
-            if not (isinstance(reply, QuestionFailed) and reply.code in TOKEN_REFUSED and self._renew(token)):
-                return reply
-            answer = self._post(outgoing.STK_QUERY, body)
+        answer = self._exchange(outgoing.STK_QUERY, body, stk_query_reply)
         if isinstance(answer, Refused | Unanswered):
             return QuestionFailed("", answer.text if isinstance(answer, Refused) else answer.reason)
-        return stk_query_reply(answer[0], answer[1])
+        return answer
 
     def b2b_payment(
         self,
@@ -143,19 +139,22 @@ class Mpesa:
         return self._request(outgoing.ACCOUNT_BALANCE, body, Family.STATUS)
 
     def _request(self, path: str, body: dict[str, Any], family: Family) -> PaymentReply:
+        return self._exchange(path, body, lambda status, content: payment_reply(status, content, family))
+
+    def _exchange(
+        self, path: str, body: dict[str, Any], read: Callable[[int, bytes], Reply]
+    ) -> Reply | Refused | Unanswered:
         """Send once; once more with a new token if the gateway refused the old one."""
         answer = self._post(path, body)
         if isinstance(answer, Refused | Unanswered):
             return answer
         status, content, token = answer
-        reply = payment_reply(status, content, family)
-        if isinstance(reply, Refused) and reply.code in TOKEN_REFUSED and self._renew(token):
-            answer = self._post(path, body)
-            if isinstance(answer, Refused | Unanswered):
-                return answer
-            status, content, _ = answer
-            reply = payment_reply(status, content, family)
-        return reply
+        reply = read(status, content)
+        refused = isinstance(reply, Refused | QuestionFailed) and reply.code in TOKEN_REFUSED
+        if not refused or not self._renew(token):
+            return reply
+        answer = self._post(path, body)
+        return answer if isinstance(answer, Refused | Unanswered) else read(answer[0], answer[1])
 
     def _post(self, path: str, body: dict[str, Any]) -> tuple[int, bytes, str] | Refused | Unanswered:
         """The status, the body and the token used; or what a failure on the way says about the request."""
