@@ -1,4 +1,4 @@
-"""The command line in a process that dies where it is told to, waits at a gate, or lives ahead of its time.
+"""The command line in a process that dies where it is told to, waits for others, or lives ahead of its time.
 
     CHAOS_DIE_AT=after-commit:2 python -m tests.chaos.child disburse 1
 
@@ -7,7 +7,8 @@ CHAOS_DIE_AT               where the process ends itself by SIGKILL, and at whic
     after-commit:N         the N-th transaction was committed just now
     after-send:N           the N-th request to M-Pesa was sent and answered, and the answer is not used yet
 CHAOS_CLOCK_AHEAD_SECONDS  how far the clock of this process is ahead
-CHAOS_GATE                 a folder: the process writes its number there and waits for a file `open`
+CHAOS_GATE                 a folder: before its first transaction the process leaves a file named after its own number
+                           there, and waits for a file `open`
 
 The program has no hooks for this: what is changed here is changed in this process only.
 """
@@ -32,7 +33,7 @@ from rentpay_cli.cli.app import main
 from rentpay_cli.daraja.client import Mpesa
 from rentpay_cli.store.engine import Database
 
-GATE_POLL_SECONDS = 0.002
+GATE_POLL_SECONDS = 0.0005
 
 
 def die() -> None:
@@ -97,10 +98,20 @@ def live_ahead(seconds: float) -> None:
 
 
 def wait_at_the_gate(gate: Path) -> None:
-    """Say that we are here, and wait until the gate opens."""
-    (gate / str(os.getpid())).touch()
-    while not (gate / "open").exists():
-        time.sleep(GATE_POLL_SECONDS)
+    """Let the first transaction of this process wait until the gate opens, where others wait for theirs."""
+    whole = Database.transaction
+    counter = itertools.count()
+
+    @contextmanager
+    def transaction(database: Database) -> Iterator[Session]:
+        if next(counter) == 0:
+            (gate / str(os.getpid())).touch()
+            while not (gate / "open").exists():
+                time.sleep(GATE_POLL_SECONDS)
+        with whole(database) as session:
+            yield session
+
+    _replace(Database, "transaction", transaction)
 
 
 def _replace(owner: type, name: str, by: Any) -> None:

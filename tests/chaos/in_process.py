@@ -206,7 +206,11 @@ class Chaos:
         waiting = (
             "SELECT p.id FROM payment p JOIN disbursement d ON d.id = p.disbursement_id WHERE d.status <> 'completed'"
         )
-        rows = list(self.rt.reader.rows(waiting if self.chance.random() < 0.7 else "SELECT id FROM payment"))
+        rows = list(
+            self.rt.reader.rows(
+                (waiting if self.chance.random() < 0.7 else "SELECT id FROM payment p") + " ORDER BY p.id"
+            )
+        )
         return int(self.chance.choice(rows)["id"]) if rows else 1
 
     # --- the calm ----------------------------------------------------------------------------------------------------
@@ -276,7 +280,7 @@ class Chaos:
             self._must(not (askable and deed), f"attempt {attempt['id']} is still {attempt['state']}")
 
     def _check(self) -> None:
-        attempts = list(self.rt.reader.rows("SELECT * FROM attempt"))
+        attempts = list(self.rt.reader.rows("SELECT * FROM attempt ORDER BY id"))
         payments = list(reads.payments(self.rt.reader, limit=1000))
         self._check_attempts(attempts)
         self._check_payouts(attempts)

@@ -372,7 +372,9 @@ class Calm:
             self._wait_until_quiet()
             if self._snapshot() == before:
                 return
-        raise Violated([f"it does not come to rest: {words}" for words in self._open()])
+        raise Violated(
+            [f"it does not come to rest in {MOST_ROUNDS} rounds: something is sent or asked again and again"]
+        )
 
     def _chase(self) -> None:
         self._run([("chase", "--wait", "--timeout", "20")])
@@ -429,9 +431,6 @@ class Calm:
             (p["id"], p["status"], p["receipt"], p["disbursement_status"]) for p in statement.payments(self._url)
         ]
         return [*payments, *((a["id"], a["state"], a["receipt"]) for a in statement.attempts(self._url))]
-
-    def _open(self) -> list[str]:
-        return [f"attempt {a['id']} is {a['state']}" for a in statement.attempts(self._url) if a["state"] != "moved"]
 
 
 def ruling_on(known: Statement, payment: Row) -> tuple[str, ...] | None:
@@ -511,11 +510,11 @@ def run(seed: int, database_url: str, folder: Path, nursery: Nursery) -> Outcome
             storm.rage()
             outcome.faults = platform.clear_faults()
             calm.settle()
-            outcome.violations = _look(platform, storm, calm)
         except Violated as violated:
-            outcome.violations = violated.violations
+            outcome.violations += violated.violations
         except Hangs as hanging:
-            outcome.violations = [str(hanging)]
+            outcome.violations.append(str(hanging))
+        outcome.violations += _look(platform, storm, calm)
         outcome.payments = len(statement.payments(database_url))
         outcome.transfers = len(platform.ledger())
         outcome.killed = sum(child.was_killed for child in storm.commands)
