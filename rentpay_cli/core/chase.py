@@ -19,6 +19,8 @@ _PAYOUT_LADDER = (5, 15, 25, 45, 90, 180, 360, 720, 1440, 2160, 2880)
 """Minutes after the attempt began; beyond the last rung, once a day."""
 
 NO_RECORD_SPACING = timedelta(minutes=3)
+NO_RECORD_AGAIN = timedelta(minutes=5)
+"""How soon to ask again after the first "no such transaction": the second one settles it."""
 NO_RECORD_PROVES_UNTIL = timedelta(hours=48)
 
 

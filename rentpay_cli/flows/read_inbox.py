@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from rentpay_cli.core.attempt import Direction
-from rentpay_cli.core.chase import NoRecords, no_record_counts, proves_not_moved
+from rentpay_cli.core.chase import NO_RECORD_AGAIN, NoRecords, no_record_counts, proves_not_moved
 from rentpay_cli.core.evidence import Acknowledged, Moved, NotMoved, Overdue
+from rentpay_cli.core.redact import printable
 from rentpay_cli.daraja import incoming
 from rentpay_cli.daraja.incoming import Doubt, NoRecord, QuestionFailed, Result, StillPending
+from rentpay_cli.errors import NotFound, RuleRefused, WrongUse
 from rentpay_cli.flows.learn import Source, learn
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, enquiries, inbox, journal
@@ -44,6 +47,40 @@ def read_inbox(rt: Runtime, limit: int = 200) -> list[Reading]:
         waiting = inbox.unread(session, limit)
     readings = [_read_or_hold(rt, item_id) for item_id in waiting]
     return [reading for reading in readings if reading is not None]
+
+
+def read_again(rt: Runtime, item_id: int, reason: str) -> Reading:
+    """Read a held callback once more, by the same rules as before; raises `NotFound`, `RuleRefused`, `WrongUse`.
+
+    What it says is believed only if it now passes: after a setting was mended, or an attempt learned its ids.
+    """
+    text = printable(" ".join(reason.split()), 200)
+    if not text:
+        raise WrongUse("Reading a callback again needs a reason.", "For example: --reason 'allowed addresses mended'")
+    with rt.database.transaction() as session:
+        item = inbox.find(session, item_id)
+        if item is None:
+            raise NotFound(f"There is no callback {item_id}.", "See: rentpay callbacks list")
+        if item.state != "held":
+            raise RuleRefused(
+                f"Callback {item_id} is not held: there is nothing to read again.",
+                f"See: rentpay callbacks show {item_id}",
+                code="not_held",
+            )
+        held_because = item.outcome
+        inbox.release(session, item)
+        journal.write(
+            session,
+            rt.now(),
+            rt.actor,
+            "callback released",
+            payment_id=item.payment_id,
+            callback=item_id,
+            reason=text,
+            was_held=held_because,
+        )
+    reading = _read_or_hold(rt, item_id)
+    return reading or Reading(item_id, "new", "the listener is reading it just now")
 
 
 def _read_or_hold(rt: Runtime, item_id: int) -> Reading | None:
@@ -202,7 +239,7 @@ def _about_status(rt: Runtime, session: Session, item: InboxItem, enquiry: Enqui
         return _held(item, "it is about another conversation than the one that was asked about")
     evidence: Moved | NotMoved | None
     if isinstance(answer, NoRecord):
-        evidence, outcome = _no_record(session, attempt, enquiry, answer)
+        evidence, outcome = _no_record(session, attempt, enquiry, answer, rt.now())
     elif isinstance(answer, QuestionFailed):
         evidence, outcome = None, f"the question failed: {answer.text} ({answer.code})"
     elif isinstance(answer, StillPending):
@@ -218,12 +255,14 @@ def _about_status(rt: Runtime, session: Session, item: InboxItem, enquiry: Enqui
     return Reading(item.id or 0, "read", learned.state.value, learned.payment_id, learned.news)
 
 
-def _no_record(session: Session, attempt: Attempt, enquiry: Enquiry, answer: NoRecord) -> tuple[NotMoved | None, str]:
+def _no_record(
+    session: Session, attempt: Attempt, enquiry: Enquiry, answer: NoRecord, now: datetime
+) -> tuple[NotMoved | None, str]:
     """M-Pesa knows of no such payout: proof only if it says so twice, some minutes apart, while it is recent."""
     earlier = NoRecords(attempt.not_found_count, attempt.not_found_at)
     if not no_record_counts(earlier, enquiry.asked_at):
         return None, f"no such transaction ({answer.code}), too soon after the last answer to count"
-    count = attempts.note_no_record(session, attempt, enquiry.asked_at)
+    count = attempts.note_no_record(session, attempt, enquiry.asked_at, now + NO_RECORD_AGAIN)
     if proves_not_moved(count, attempt.created_at, enquiry.asked_at):
         text = f"M-Pesa said {count} times, minutes apart, that it knows of no such transaction."
         return NotMoved("no_record", text), text

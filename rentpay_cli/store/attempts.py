@@ -166,10 +166,12 @@ def note_check(session: Session, attempt: Attempt, next_check_at: datetime) -> N
     session.flush()
 
 
-def note_no_record(session: Session, attempt: Attempt, asked_at: datetime) -> int:
-    """Count an answer "no such transaction" and return how many there are now."""
+def note_no_record(session: Session, attempt: Attempt, asked_at: datetime, again_at: datetime) -> int:
+    """Count an answer "no such transaction", to be asked again soon, and return how many there are now."""
     attempt.not_found_count += 1
     attempt.not_found_at = asked_at
+    if attempt.next_check_at is not None:
+        attempt.next_check_at = min(attempt.next_check_at, again_at)
     session.add(attempt)
     session.flush()
     return attempt.not_found_count

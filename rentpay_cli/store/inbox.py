@@ -50,6 +50,18 @@ def claim(session: Session, item_id: int) -> InboxItem | None:
     return session.exec(query).first()
 
 
+def find(session: Session, item_id: int) -> InboxItem | None:
+    """The callback in whatever state, locked until the transaction ends; None if there is no such."""
+    query = select(InboxItem).where(InboxItem.id == item_id).with_for_update(key_share=True)
+    return session.exec(query).first()
+
+
+def release(session: Session, item: InboxItem) -> None:
+    """Let a callback be read again, as if nobody had read it."""
+    item.state, item.outcome, item.read_at = "new", None, None
+    session.add(item)
+
+
 def mark(session: Session, item: InboxItem, state: str, outcome: str, at: datetime, payment_id: int | None) -> None:
     """Write down what became of a callback: `read` or `held`."""
     item.state = state

@@ -229,7 +229,7 @@ class Chaos:
             self.now += timedelta(minutes=16)
             self._do(self._callbacks)
             self._do(self._read)
-            self._do(self._chase_by_ladder)
+            self._do(self._chase_all)
             self.now += timedelta(minutes=2)
             self._do(self._callbacks)
             self._do(self._read)
@@ -247,8 +247,9 @@ class Chaos:
             self._do(self._callbacks)
             self._do(self._read)
 
-    def _chase_by_ladder(self) -> None:
-        chase(self.rt, limit=200)
+    def _chase_all(self) -> None:
+        """The operator asks about everything, whenever its next turn would be."""
+        chase(self.rt, limit=200, by_hand=True)
 
     def _rule_all(self) -> None:
         """The operator goes through the statement: what is unclear, lacks a receipt, or failed and left doubt."""

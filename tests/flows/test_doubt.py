@@ -277,11 +277,20 @@ def test_no_record_releases_money_only_at_the_second_answer_minutes_later(desk: 
     desk.later(minutes=5)
     desk.arrives(PAYOUT, desk.asked_status(), no_record())
     assert desk.payment()["disbursement_status"] == "processing"
-    desk.later(minutes=10)
+    desk.later(minutes=5)
     desk.arrives(PAYOUT, desk.asked_status(), no_record())
     assert desk.payment()["disbursement_status"] == "failed"
     desk.answers.clear()
     disburse(desk.rt, 1)
+
+
+def test_the_second_question_comes_soon_however_long_the_first_had_to_wait(desk: Desk) -> None:
+    desk.sent()
+    desk.later(hours=20)
+    desk.arrives(PAYOUT, desk.asked_status(), no_record())
+    desk.later(minutes=5)
+    desk.arrives(PAYOUT, desk.asked_status(), no_record())
+    assert desk.payment()["disbursement_status"] == "failed"
 
 
 def test_the_same_answer_twice_counts_once(desk: Desk) -> None:
