@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
@@ -68,9 +69,16 @@ class GroupWriter:
 
 
 def build_app(
-    append: Append, *, on_error: Callable[[Exception], None], health: Callable[[], tuple[bool, dict[str, Any]]]
+    append: Append,
+    *,
+    on_error: Callable[[Exception], None],
+    health: Callable[[], tuple[bool, dict[str, Any]]],
+    metrics: Callable[[], str | None] = lambda: None,
 ) -> Starlette:
-    """The callback addresses and `/healthz`; `health` says whether the whole process is well."""
+    """The callback addresses, `/healthz` and `/metrics`; `health` says whether the whole process is well.
+
+    `metrics` gives Prometheus' text, or None while there is none to be had; only this machine itself may ask for it.
+    """
     writer = GroupWriter(append)
 
     async def callback(request: Request, path: str) -> Response:
@@ -109,10 +117,39 @@ def build_app(
             Route("/api/payments/b2b-callback/{token}", payout, methods=["POST"]),
             Route("/api/payments/b2b-callback/{token}/timeout", timeout, methods=["POST"]),
             Route("/healthz", healthz, methods=["GET"]),
+            Route("/metrics", _told_here(metrics), methods=["GET"]),
         ]
     )
     app.router.redirect_slashes = False
     return app
+
+
+def _told_here(metrics: Callable[[], str | None]) -> Callable[[Request], Awaitable[Response]]:
+    """The address of the metrics, which answers nobody but this machine."""
+
+    async def tell(request: Request) -> Response:
+        if not _is_from_here(request):
+            return PlainTextResponse("Only this machine itself may ask for metrics.\n", status_code=403)
+        text = await asyncio.to_thread(metrics)
+        if text is None:
+            return PlainTextResponse("There are no metrics now.\n", status_code=503)
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return tell
+
+
+_PASSED_ON = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+"""What a reverse proxy on this machine adds to a request that came from elsewhere."""
+
+
+def _is_from_here(request: Request) -> bool:
+    if request.client is None or any(name in request.headers for name in _PASSED_ON):
+        return False
+    try:
+        address = ipaddress.ip_address(request.client.host)
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 async def _read_body(request: Request) -> bytes | Response:

@@ -2,13 +2,15 @@
 
 A round reads what arrived, sends what is due if AUTO_DISBURSEMENT allows, and asks about what is quiet. An error ends
 the round, not the worker: it is logged, and the next round comes after a pause that grows. Everything a round does is
-committed step by step, so that a worker that dies leaves nothing that the next one could not go on with.
+committed step by step, so that a worker that dies leaves nothing that the next one could not go on with. A round that
+went well leaves a sign of life in the database, for `rentpay health`.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from rentpay_cli.errors import RentpayError
@@ -16,12 +18,14 @@ from rentpay_cli.flows.chase import chase
 from rentpay_cli.flows.read_inbox import read_inbox
 from rentpay_cli.flows.retry import carry_out, is_stopped, plan_due
 from rentpay_cli.runtime import Runtime
+from rentpay_cli.store import signs
 
 IDLE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
 READ_AT_ONCE = 200
 PAY_AT_ONCE = 64
 CHASE_AT_ONCE = 10
+SIGN_EVERY = timedelta(seconds=15)
 
 Log = Callable[..., None]
 
@@ -70,6 +74,7 @@ class Worker:
         self._something = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="worker")
+        self._signed_at: datetime | None = None
         self.failures = 0
 
     def start(self) -> None:
@@ -97,6 +102,7 @@ class Worker:
             self._something.clear()
             try:
                 done = round_of_work(self._rt, self._log)
+                self._leave_sign()
             except RentpayError as error:
                 self._rest_after("the round ended early", error, error.message)
             except Exception as error:  # a mistake of ours must not end the worker; it is logged, and shown by /healthz
@@ -105,6 +111,14 @@ class Worker:
                 self.failures = 0
                 if not done:
                     self._something.wait(IDLE_SECONDS)
+
+    def _leave_sign(self) -> None:
+        """Say in the database that a round went well, now and then."""
+        now = self._rt.now()
+        if self._signed_at is None or abs(now - self._signed_at) >= SIGN_EVERY:
+            with self._rt.database.transaction() as session:
+                signs.note_worker_alive(session, now)
+            self._signed_at = now
 
     def _rest_after(self, event: str, error: Exception, text: str) -> None:
         self.failures += 1

@@ -12,19 +12,26 @@ from typer.core import TyperGroup
 
 from rentpay_cli import __version__
 from rentpay_cli.cli import (
+    backup,
     balance,
+    callbacks,
     collect,
     credential,
     database,
     demo,
     disburse,
+    doctor,
     doubt,
     explain,
+    health,
+    init,
+    journal,
     look,
     register,
     report,
     serve,
     show,
+    watch,
 )
 from rentpay_cli.cli.common import Command, Invocation, invocation
 from rentpay_cli.cli.simulator import simulator
@@ -87,9 +94,15 @@ for name, function, panel in (
     ("status", look.status, _LOOK),
     ("payments", look.payments, _LOOK),
     ("history", look.history, _LOOK),
+    ("health", health.health, _LOOK),
     ("explain", explain.explain, _LOOK),
+    ("watch", watch.watch, _LOOK),
     ("serve-callbacks", serve.serve_callbacks, _RUN),
+    ("backup", backup.backup, _RUN),
+    ("restore", backup.restore, _RUN),
     ("demo", demo.demo, _SET_UP),
+    ("init", init.init, _SET_UP),
+    ("doctor", doctor.doctor, _SET_UP),
     ("simulator", simulator, _SET_UP),
 ):
     app.command(name, cls=Command, rich_help_panel=panel)(function)
@@ -97,6 +110,8 @@ for name, function, panel in (
 for name, group, panel in (
     ("payouts", doubt.payouts, _DOUBT),
     ("report", report.app, _LOOK),
+    ("callbacks", callbacks.app, _LOOK),
+    ("journal", journal.app, _LOOK),
     ("owner", register.owner, _REGISTER),
     ("property", register.rented_property, _REGISTER),
     ("tenant", register.tenant, _REGISTER),

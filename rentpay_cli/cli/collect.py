@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rentpay_cli.cli import show
+from rentpay_cli.cli import completion, show
 from rentpay_cli.cli.common import confirm_in_production, runtime, say_environment
 from rentpay_cli.cli.waiting import WAIT_SECONDS, Timeout, Wait, wait_for_payment
 
@@ -24,10 +24,16 @@ def _amount(text: str | None) -> int | None:
 
 
 def initiate(
-    property: Annotated[str, typer.Option(help="The property, by number or name.", show_default=False)],  # noqa: A002
+    property: Annotated[  # noqa: A002
+        str,
+        typer.Option(help="The property, by number or name.", show_default=False, autocompletion=completion.properties),
+    ],
     phone: Annotated[str | None, typer.Option(help="Whom to ask: a Kenyan mobile number, such as 0712345678.")] = None,
     amount: Annotated[str | None, typer.Option(help="Shillings to ask for; the property's rent, unless given.")] = None,
-    tenant: Annotated[str | None, typer.Option(help="The tenant, by number or name; gives the phone, too.")] = None,
+    tenant: Annotated[
+        str | None,
+        typer.Option(help="The tenant, by number or name; gives the phone, too.", autocompletion=completion.tenants),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Ask although an earlier prompt is recent or open: it could be paid twice.")
     ] = False,
@@ -83,10 +89,15 @@ def initiate(
 
 
 def record_payment(
-    property: Annotated[str, typer.Option(help="The property, by number or name.", show_default=False)],  # noqa: A002
+    property: Annotated[  # noqa: A002
+        str,
+        typer.Option(help="The property, by number or name.", show_default=False, autocompletion=completion.properties),
+    ],
     amount: Annotated[str, typer.Option(help="Shillings that were paid.", show_default=False)],
     method: Annotated[str, typer.Option(help="How it was paid: cash, bank, cheque or other.")] = "cash",
-    tenant: Annotated[str | None, typer.Option(help="The tenant, by number or name.")] = None,
+    tenant: Annotated[
+        str | None, typer.Option(help="The tenant, by number or name.", autocompletion=completion.tenants)
+    ] = None,
     note: Annotated[str | None, typer.Option(help="A note, such as the number of the receipt that you wrote.")] = None,
 ) -> None:
     """Book rent that was paid outside M-Pesa. It moves no M-Pesa money, so that nothing is disbursed for it.

@@ -96,14 +96,14 @@ def runtime() -> Iterator[Runtime]:
     from rentpay_cli.config import load_settings
     from rentpay_cli.runtime import Runtime
 
-    rt = Runtime(load_settings(invocation.env_file), made_database=_say_made)
+    rt = Runtime(load_settings(invocation.env_file), made_database=say_made)
     try:
         yield rt
     finally:
         rt.close()
 
 
-def _say_made(url: str) -> None:
+def say_made(url: str) -> None:
     place = url.removeprefix("sqlite:///") if url.startswith("sqlite") else "on PostgreSQL"
     talk(f"Made a new database: {place}")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rentpay_cli.cli import show
+from rentpay_cli.cli import completion, show
 from rentpay_cli.cli.common import confirm_in_production, runtime, say_environment
 from rentpay_cli.cli.waiting import WAIT_SECONDS, Timeout, Wait, wait_for_disbursement
 
@@ -19,7 +19,12 @@ _DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would b
 
 
 def disburse(
-    payment: Annotated[str, typer.Argument(metavar="ID", help="The payment: its number, receipt or checkout id.")],
+    payment: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="The payment: its number, receipt or checkout id.", autocompletion=completion.payments
+        ),
+    ],
     dry_run: _DryRun = False,
     wait: Wait = False,
     timeout: Timeout = WAIT_SECONDS,
@@ -90,7 +95,9 @@ def retry_failed(
     limit: Annotated[
         int | None, typer.Option(min=1, help="Send at most so many; all that may be sent otherwise.")
     ] = None,
-    owner: Annotated[str | None, typer.Option(help="Only for this owner, by number or name.")] = None,
+    owner: Annotated[
+        str | None, typer.Option(help="Only for this owner, by number or name.", autocompletion=completion.owners)
+    ] = None,
     include: Annotated[
         str | None, typer.Option(metavar="mend-first", help="Also those whose cause you have mended: mend-first.")
     ] = None,

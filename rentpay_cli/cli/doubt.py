@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rentpay_cli.cli import documents, show
+from rentpay_cli.cli import completion, documents, show
 from rentpay_cli.cli.common import Command, confirm, confirm_in_production, runtime, say_environment
 from rentpay_cli.cli.waiting import WAIT_SECONDS, Timeout, Wait, until
 from rentpay_cli.core.money import show_kes
@@ -69,7 +69,12 @@ def chase(wait: Wait = False, timeout: Timeout = WAIT_SECONDS) -> None:
 
 
 def resolve(
-    payment: Annotated[str, typer.Argument(metavar="ID", help="The payment: its number, receipt or checkout id.")],
+    payment: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="The payment: its number, receipt or checkout id.", autocompletion=completion.payments
+        ),
+    ],
     paid: Annotated[
         str | None, typer.Option(metavar="RECEIPT", help="It was paid, with this receipt of M-Pesa's.")
     ] = None,

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
 
-from rentpay_cli.cli import documents, show
+from rentpay_cli.cli import completion, documents, sheet, show
 from rentpay_cli.cli.common import runtime
 from rentpay_cli.core.money import shillings, show_kes
 
+LIST_ROWS = 50
+_Limit = Annotated[
+    int | None, typer.Option(min=1, show_default=False, help="At most so many; without it 50, and in CSV all.")
+]
 _Reveal = Annotated[bool, typer.Option("--reveal", help="Show phone numbers in full.")]
 
 
 def status(
     payment: Annotated[
-        str, typer.Argument(metavar="ID", help="Our number, or a receipt, checkout id or conversation id of M-Pesa's.")
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="Our number, or a receipt, checkout id or conversation id of M-Pesa's.",
+            autocompletion=completion.payments,
+        ),
     ],
     reveal: _Reveal = False,
     watch: Annotated[bool, typer.Option("--watch", help="Wait until nothing is open any more, then show it.")] = False,
@@ -186,48 +196,62 @@ def _hint(row: documents.Row) -> str:
 
 
 def payments(
-    owner: Annotated[str | None, typer.Option(help="Only this owner's, by number or name.")] = None,
-    property: Annotated[str | None, typer.Option(help="Only of this property, by number or name.")] = None,  # noqa: A002
-    tenant: Annotated[str | None, typer.Option(help="Only of this tenant, by number or name.")] = None,
+    owner: Annotated[
+        str | None, typer.Option(help="Only this owner's, by number or name.", autocompletion=completion.owners)
+    ] = None,
+    property: Annotated[  # noqa: A002
+        str | None, typer.Option(help="Only of this property, by number or name.", autocompletion=completion.properties)
+    ] = None,
+    tenant: Annotated[
+        str | None, typer.Option(help="Only of this tenant, by number or name.", autocompletion=completion.tenants)
+    ] = None,
     status: Annotated[str | None, typer.Option(help="pending, success, failed or reversed.")] = None,
     disbursement_status: Annotated[
         str | None, typer.Option(help="pending, processing, completed, failed or not_required.")
     ] = None,
     since: Annotated[str | None, typer.Option("--from", metavar="DAY", help="Asked on this day or later.")] = None,
     until: Annotated[str | None, typer.Option("--to", metavar="DAY", help="Asked on this day or earlier.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    limit: _Limit = None,
     before: Annotated[
         int | None, typer.Option(metavar="ID", help="Only those with a smaller number: the next page.")
     ] = None,
     reveal: _Reveal = False,
+    form: sheet.Format = "table",
 ) -> None:
     """List payments, the newest first.
 
     Examples:
     rentpay payments --disbursement-status failed
     rentpay payments --owner "Wanjiru Kamau" --from 2026-11-01 --to 2026-11-30
+    rentpay payments --from 2026-11-01 --format csv > payments.csv
     """
     from rentpay_cli.flows.look import day_start, one, read_day
     from rentpay_cli.store import reads
 
     _check_choice("--status", status, ("pending", "success", "failed", "reversed"))
     _check_choice("--disbursement-status", disbursement_status, tuple(_DISBURSEMENT_STATUSES))
+    wants_csv = sheet.chosen(form)
     first, last = (read_day(text) if text else None for text in (since, until))
     with runtime() as rt:
-        rows = list(
-            reads.payments(
-                rt.reader,
-                owner_id=one(rt, "owner", owner)["id"] if owner else None,
-                property_id=one(rt, "property", property)["id"] if property else None,
-                tenant_id=one(rt, "tenant", tenant)["id"] if tenant else None,
-                status=status,
-                disbursement_status=disbursement_status,
-                since=day_start(first),
-                until=day_start(last + timedelta(days=1) if last else None),
-                before_id=before,
-                limit=limit,
-            )
-        )
+        filters: dict[str, Any] = {
+            "owner_id": one(rt, "owner", owner)["id"] if owner else None,
+            "property_id": one(rt, "property", property)["id"] if property else None,
+            "tenant_id": one(rt, "tenant", tenant)["id"] if tenant else None,
+            "status": status,
+            "disbursement_status": disbursement_status,
+            "since": day_start(first),
+            "until": day_start(last + timedelta(days=1) if last else None),
+        }
+
+        def fetch(size: int, before_id: int | None) -> Iterator[documents.Row]:
+            return reads.payments(rt.reader, **filters, before_id=before_id, limit=size)
+
+        if wants_csv:
+            found = sheet.pages(fetch, limit, before)
+            sheet.write(PAYMENT_COLUMNS, (documents.payment(row, reveal=reveal) for row in found))
+            return
+        limit = limit or LIST_ROWS
+        rows = list(fetch(limit, before))
     if show.wants_json():
         show.document(payments=[documents.payment(row, reveal=reveal) for row in rows])
         return
@@ -259,6 +283,13 @@ def payments(
         show.next_step(f"More: add --before {rows[-1]['id']} or --limit")
 
 
+PAYMENT_COLUMNS = (
+    *("id", "status", "amount", "currency", "platformFee", "receipt", "receiptPending", "method", "unclear", "phone"),
+    *("propertyId", "propertyName", "ownerId", "ownerName", "tenantId", "tenantName", "createdAt", "paidAt"),
+    *("failureCode", "failureReason", "note", "ownerPaybill", "ownerAccountNumber", "disbursementStatus"),
+    *("disbursementUnclear", "disbursementAmount", "disbursementTransactionId", "disbursementDate"),
+    *("disbursementFailureReason", "checkoutRequestId", "merchantRequestId", "disbursementConversationId"),
+)
 _DISBURSEMENT_STATUSES = ("pending", "processing", "completed", "failed", "not_required")
 
 
@@ -276,23 +307,34 @@ def _check_choice(option: str, value: str | None, choices: tuple[str, ...]) -> N
 
 
 def history(
-    owner: Annotated[str, typer.Argument(help="The owner, by number or name.")],
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    owner: Annotated[str, typer.Argument(help="The owner, by number or name.", autocompletion=completion.owners)],
+    limit: _Limit = None,
     before: Annotated[int | None, typer.Option(metavar="ID", help="Only payments with a smaller number.")] = None,
+    form: sheet.Format = "table",
 ) -> None:
     """Show what an owner was paid, and what is still on its way: the answer to "where is my money?".
 
     Examples:
     rentpay history "Wanjiru Kamau"
     rentpay history 1 --json
+    rentpay history 1 --format csv > wanjiru.csv
     """
     from rentpay_cli.flows.look import one
     from rentpay_cli.store import reads
 
+    wants_csv = sheet.chosen(form)
     with runtime() as rt:
         entry = one(rt, "owner", owner)
+
+        def fetch(size: int, before_id: int | None) -> Iterator[documents.Row]:
+            return reads.owner_disbursements(rt.reader, entry["id"], size, before_id)
+
+        if wants_csv:
+            found = sheet.pages(fetch, limit, before)
+            sheet.write(HISTORY_COLUMNS, (documents.history_item(row) for row in found))
+            return
         summary = reads.owner_summary(rt.reader, entry["id"])
-        rows = list(reads.owner_disbursements(rt.reader, entry["id"], limit, before))
+        rows = list(fetch(limit or LIST_ROWS, before))
     if show.wants_json():
         show.document(
             owner={"id": entry["id"], "name": entry["name"]},
@@ -338,3 +380,10 @@ def history(
         ],
         empty="No rent has been paid for this owner yet.",
     )
+
+
+HISTORY_COLUMNS = (
+    *("paymentId", "propertyName", "tenantName", "amount", "receipt", "platformFee", "disbursementAmount"),
+    *("disbursementStatus", "disbursementUnclear", "disbursementTransactionId", "disbursementDate"),
+    "disbursementFailureReason",
+)

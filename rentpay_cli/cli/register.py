@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rentpay_cli.cli import documents, show
+from rentpay_cli.cli import completion, documents, show
 from rentpay_cli.cli.common import Command, runtime
 
 owner = typer.Typer(help="Owners: whom the platform pays.", no_args_is_help=True)
@@ -41,7 +41,9 @@ def add_owner(name: _Name, phone: _Phone = None, email: _Email = None) -> None:
 @rented_property.command("add", cls=Command)
 def add_property(
     name: _Name,
-    owner: Annotated[str, typer.Option(help="Its owner, by number or name.", show_default=False)],
+    owner: Annotated[
+        str, typer.Option(help="Its owner, by number or name.", show_default=False, autocompletion=completion.owners)
+    ],
     paybill: Annotated[str, typer.Option(help="The owner's paybill: 5 to 7 digits.", show_default=False)],
     account: Annotated[str, typer.Option(help="The owner's account number there.", show_default=False)],
     rent: Annotated[str, typer.Option(help="The monthly rent in whole shillings.", show_default=False)],
@@ -74,7 +76,9 @@ def add_property(
 def add_tenant(
     name: _Name,
     phone: Annotated[str, typer.Option(help="A Kenyan mobile number, such as 0712 345 678.", show_default=False)],
-    property: Annotated[str | None, typer.Option(help="What the tenant rents, by number or name.")] = None,  # noqa: A002
+    property: Annotated[  # noqa: A002
+        str | None, typer.Option(help="What the tenant rents, by number or name.", autocompletion=completion.properties)
+    ] = None,
 ) -> None:
     """Add a tenant.
 
@@ -106,7 +110,9 @@ def edit_owner(reference: _Reference, name: _NewName = None, phone: _Phone = Non
 def edit_property(
     reference: _Reference,
     name: _NewName = None,
-    owner: Annotated[str | None, typer.Option(help="A new owner, by number or name.")] = None,
+    owner: Annotated[
+        str | None, typer.Option(help="A new owner, by number or name.", autocompletion=completion.owners)
+    ] = None,
     paybill: Annotated[str | None, typer.Option(help="A new paybill: 5 to 7 digits.")] = None,
     account: Annotated[str | None, typer.Option(help="A new account number.")] = None,
     rent: Annotated[str | None, typer.Option(help="A new monthly rent in whole shillings.")] = None,
@@ -141,7 +147,9 @@ def edit_tenant(
     reference: _Reference,
     name: _NewName = None,
     phone: _Phone = None,
-    property: Annotated[str | None, typer.Option(help="What the tenant rents now.")] = None,  # noqa: A002
+    property: Annotated[  # noqa: A002
+        str | None, typer.Option(help="What the tenant rents now.", autocompletion=completion.properties)
+    ] = None,
 ) -> None:
     """Change a tenant.
 

@@ -1,16 +1,25 @@
-"""`rentpay report`: what the platform earned."""
+"""`rentpay report`: what the platform earned, how payouts went, and the books."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from typing import Annotated, Any
 
 import typer
 
-from rentpay_cli.cli import documents, show
+from rentpay_cli.cli import documents, sheet, show
 from rentpay_cli.cli.common import Command, runtime
 from rentpay_cli.core.money import shillings, show_kes
 
-app = typer.Typer(help="Reports: what the platform earned.", no_args_is_help=True)
+app = typer.Typer(help="Reports: what the platform earned, how payouts went, and the books.", no_args_is_help=True)
+
+From = Annotated[str | None, typer.Option("--from", metavar="DAY", help="From this day on, such as 2026-11-01.")]
+To = Annotated[str | None, typer.Option("--to", metavar="DAY", help="Until this day, which counts too.")]
+Month = Annotated[str | None, typer.Option(metavar="MONTH", help="Only this month, such as 2026-11.")]
+Last = Annotated[str | None, typer.Option(metavar="TIME", help="The last days up to today, such as 30d or 4w.")]
+
+PLOT_COLUMNS = 20
+PLOT_TERMINAL_COLUMNS = 100
 
 
 @app.callback()
@@ -21,63 +30,94 @@ def reports() -> None:
 @app.command("revenue", cls=Command)
 def revenue(
     by: Annotated[str, typer.Option(help="Group by day, month, owner or property.")] = "month",
-    since: Annotated[
-        str | None, typer.Option("--from", metavar="DAY", help="From this day on, such as 2026-11-01.")
-    ] = None,
-    until: Annotated[str | None, typer.Option("--to", metavar="DAY", help="Until this day, which counts too.")] = None,
-    month: Annotated[str | None, typer.Option(help="Only this month, such as 2026-11.")] = None,
+    since: From = None,
+    until: To = None,
+    month: Month = None,
+    last: Last = None,
+    form: sheet.Format = "table",
 ) -> None:
     """Show the fees earned: on completed disbursements only, by the East African day on which the owner was paid.
+
+    Beside the fee stand what M-Pesa charged for paying the owners, and the net margin, which is the fee less that.
 
     Examples:
     rentpay report revenue
     rentpay report revenue --month 2026-11 --by owner
-    rentpay report revenue --from 2026-11-01 --to 2026-11-30 --by day --json
+    rentpay report revenue --last 30d --by day
+    rentpay report revenue --from 2026-11-01 --to 2026-11-30 --by property --format csv > november.csv
     """
     from rentpay_cli.errors import WrongUse
-    from rentpay_cli.flows.look import day_number, month_days, read_day
-    from rentpay_cli.store import reads
+    from rentpay_cli.flows.look import today
+    from rentpay_cli.flows.period import read_period
+    from rentpay_cli.store import reads, report_reads
 
     if by not in ("day", "month", "owner", "property"):
         raise WrongUse(f"'{by}' is not a value of --by.", "Use day, month, owner or property.")
-    if month and (since or until):
-        raise WrongUse("--month already says from when to when.", "Leave out --from and --to.")
-    first, last = month_days(month) if month else (read_day(text) if text else None for text in (since, until))
-    if first and last and first > last:
-        raise WrongUse(f"The period ends ({last}) before it begins ({first}).", "Swap --from and --to.")
+    wants_csv = sheet.chosen(form)
     with runtime() as rt:
-        rows = reads.revenue(rt.reader, by, day_number(first), day_number(last))
-    items = [documents.revenue_item(row, _key(by, row["key"])) for row in rows]
-    totals = {
-        name: sum(int(row[column]) for row in rows)
-        for name, column in (("fees", "fee_cents"), ("collected", "collected_cents"), ("disbursed", "disbursed_cents"))
-    }
+        period = read_period(today(rt), since=since, until=until, month=month, last=last)
+        rows = reads.revenue(rt.reader, by, *period.day_numbers)
+        not_told = report_reads.charges_not_told(rt.reader, *period.day_numbers)
+    items = [_revenue_item(by, row) for row in rows]
+    if wants_csv:
+        sheet.write(REVENUE_COLUMNS, items)
+        return
+    totals = _totals(rows)
     if show.wants_json():
         show.document(
             total=shillings(totals["fees"]),
             currency="KES",
-            **{"from": str(first) if first else None, "to": str(last) if last else None},
+            **period.document,
             collected=shillings(totals["collected"]),
             disbursed=shillings(totals["disbursed"]),
+            mpesaCharges=shillings(totals["charges"]),
+            netMargin=shillings(totals["net"]),
+            disbursementsWithoutCharge=not_told,
             by=by,
             rows=items,
         )
         return
+    _show_revenue(by, items, totals, not_told)
+
+
+REVENUE_COLUMNS = ("key", "payments", "collected", "platformFees", "mpesaCharges", "netMargin", "disbursed")
+
+
+def _revenue_item(by: str, row: documents.Row) -> documents.Row:
+    net_cents = int(row["fee_cents"]) - int(row["charge_cents"])
+    return {**documents.revenue_item(row, _key(by, row["key"])), "netMargin": shillings(net_cents)}
+
+
+def _totals(rows: list[documents.Row]) -> dict[str, int]:
+    """The sums over all lines, in cents."""
+    columns = {"fees": "fee_cents", "collected": "collected_cents", "disbursed": "disbursed_cents"}
+    columns["charges"] = "charge_cents"
+    totals = {name: sum(int(row[column]) for row in rows) for name, column in columns.items()}
+    return {**totals, "net": totals["fees"] - totals["charges"]}
+
+
+def _show_revenue(by: str, items: list[documents.Row], totals: dict[str, int], not_told: int) -> None:
+    plotted = _has_plot(by)
+    most = max((item["platformFees"] for item in items), default=0)
     show.table(
         [
             (by.capitalize(), "left"),
             ("Payments", "right"),
             ("Collected", "right"),
-            ("Platform fees", "right"),
+            ("Fees", "right"),
+            ("Charges", "right"),
+            ("Net", "right"),
             ("To owners", "right"),
+            *([("Fees", "left")] if plotted else []),
         ],
         [
             (
                 item["key"],
-                f"{item['payments']:,}",
-                f"{item['collected']:,}",
-                f"{item['platformFees']:,}",
-                f"{item['disbursed']:,}",
+                *(
+                    f"{item[name]:,}"
+                    for name in ("payments", "collected", "platformFees", "mpesaCharges", "netMargin", "disbursed")
+                ),
+                *([bar(item["platformFees"], most)] if plotted else []),
             )
             for item in items
         ],
@@ -85,6 +125,25 @@ def revenue(
     )
     if items:
         show.line(f"Fees earned: {show_kes(totals['fees'])} on {show_kes(totals['collected'])} collected.", "bold")
+        show.line(f"M-Pesa charged {show_kes(totals['charges'])}, which leaves {show_kes(totals['net'])}.")
+    if not_told:
+        show.line(f"M-Pesa did not tell its charge for {not_told:,} of them; the charges lack it.")
+
+
+def _has_plot(by: str) -> bool:
+    return (
+        by in ("day", "month")
+        and sys.stdout.isatty()
+        and show.console().width >= PLOT_TERMINAL_COLUMNS
+        and (sys.stdout.encoding or "").lower().startswith("utf")
+    )
+
+
+def bar(value: float, most: float) -> str:
+    """A bar as long as the value is of the most, to an eighth of a character."""
+    eighths = round(value / most * PLOT_COLUMNS * 8) if most > 0 else 0
+    whole, rest = divmod(max(0, eighths), 8)
+    return "█" * whole + " ▏▎▍▌▋▊▉"[rest].strip()
 
 
 def _key(by: str, key: object) -> str:
@@ -93,6 +152,145 @@ def _key(by: str, key: object) -> str:
     if by == "day":
         return f"{text[:4]}-{text[4:6]}-{text[6:]}"
     return f"{text[:4]}-{text[4:]}" if by == "month" else text
+
+
+STATUSES = ("pending", "processing", "completed", "failed", "not_required")
+
+
+@app.command("disbursements", cls=Command)
+def disbursements(
+    since: From = None,
+    until: To = None,
+    month: Month = None,
+    last: Last = None,
+    form: sheet.Format = "table",
+) -> None:
+    """Show how payouts went: how many by status, how often and how quickly owners were paid, and why not.
+
+    The period is that in which the disbursements were made. The success rate is that of completed ones among those
+    that ended; the retry success rate that among those that were sent more than once.
+
+    Examples:
+    rentpay report disbursements
+    rentpay report disbursements --last 30d
+    rentpay report disbursements --month 2026-11 --json
+    """
+    from rentpay_cli.flows.look import today
+    from rentpay_cli.flows.period import read_period
+    from rentpay_cli.store import report_reads
+
+    wants_csv = sheet.chosen(form)
+    with runtime() as rt:
+        period = read_period(today(rt), since=since, until=until, month=month, last=last)
+        by_status = report_reads.disbursements_by_status(rt.reader, *period.moments)
+        times = report_reads.times_to_owner(rt.reader, *period.moments)
+        reasons = report_reads.failure_reasons(rt.reader, *period.moments)
+        retried = report_reads.retries(rt.reader, *period.moments)
+    statuses = _status_items(by_status)
+    if wants_csv:
+        sheet.write(("status", "disbursements", "amount"), statuses)
+        return
+    counts = {item["status"]: item["disbursements"] for item in statuses}
+    rates = {
+        "successRate": _rate(counts["completed"], counts["completed"] + counts["failed"]),
+        "retrySuccessRate": _rate(int(retried["completed"]), int(retried["retried"])),
+    }
+    seconds = {
+        "medianSecondsToOwner": _seconds(times["median"]),
+        "meanSecondsToOwner": _seconds(times["mean"]),
+    }
+    if show.wants_json():
+        show.document(
+            currency="KES",
+            **period.document,
+            statuses=statuses,
+            **rates,
+            **seconds,
+            retried=int(retried["retried"]),
+            failures=[
+                {
+                    "code": row["code"],
+                    "reason": row["reason"],
+                    "count": int(row["failures"]),
+                    "stillFailed": int(row["still_failed"]),
+                }
+                for row in reasons
+            ],
+        )
+        return
+    _show_disbursements(statuses, rates, seconds, int(retried["retried"]), reasons)
+
+
+def _status_items(rows: list[documents.Row]) -> list[documents.Row]:
+    """Every status, also those that do not occur."""
+    found = {row["status"]: row for row in rows}
+    return [
+        {
+            "status": status,
+            "disbursements": int(found[status]["disbursements"]) if status in found else 0,
+            "amount": shillings(int(found[status]["amount_cents"])) if status in found else 0,
+        }
+        for status in STATUSES
+    ]
+
+
+def _rate(part: int, whole: int) -> float | None:
+    """A share from 0 to 1, or None of nothing."""
+    return round(part / whole, 4) if whole else None
+
+
+def _seconds(milliseconds: Any) -> float | None:
+    return None if milliseconds is None else round(float(milliseconds) / 1000, 1)
+
+
+def _show_disbursements(
+    statuses: list[documents.Row],
+    rates: dict[str, float | None],
+    seconds: dict[str, float | None],
+    retried: int,
+    reasons: list[documents.Row],
+) -> None:
+    show.table(
+        [("Status", "status"), ("Disbursements", "right"), ("Amount", "right")],
+        [(item["status"], f"{item['disbursements']:,}", f"{item['amount']:,}") for item in statuses],
+        empty="",
+    )
+    show.block(
+        "How they went",
+        [
+            ("Success rate", _percent(rates["successRate"])),
+            ("Payment to owner, median", _duration(seconds["medianSecondsToOwner"])),
+            ("Payment to owner, mean", _duration(seconds["meanSecondsToOwner"])),
+            ("Sent more than once", f"{retried:,}"),
+            ("Retry success rate", _percent(rates["retrySuccessRate"])),
+        ],
+    )
+    if not reasons:
+        return
+    show.table(
+        [("Code", "left"), ("Why nothing moved", "left"), ("Times", "right"), ("Still failed", "right")],
+        [
+            (row["code"] or "", row["reason"] or "", f"{int(row['failures']):,}", f"{int(row['still_failed']):,}")
+            for row in reasons
+        ],
+        empty="",
+    )
+    show.next_step(f"What a code means: rentpay explain {reasons[0]['code'] or 'CODE'}")
+
+
+def _percent(rate: float | None) -> str:
+    return "" if rate is None else f"{rate * 100:.1f} %"
+
+
+def _duration(seconds: float | None) -> str:
+    """A time as people say it."""
+    if seconds is None:
+        return ""
+    whole = round(seconds)
+    for unit, length, smaller, part in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
+        if whole >= length:
+            return f"{whole // length} {unit} {whole % length // part} {smaller}"
+    return f"{seconds:g} s"
 
 
 @app.command("ledger", cls=Command)
@@ -107,7 +305,6 @@ def ledger() -> None:
     rentpay report ledger --json
     """
     from rentpay_cli.core.ledger import Facts, out_of_balance_cents, trial_balance
-    from rentpay_cli.errors import NeedsAttention
     from rentpay_cli.store import reads
 
     with runtime() as rt:
@@ -147,7 +344,7 @@ def ledger() -> None:
         show.line(f"Debits less credits: {show_kes(difference)}", "bold")
         if unknown:
             show.line(f"M-Pesa did not tell its charge for {unknown} completed disbursements; the books lack it.")
+        if difference:
+            show.line("The books do not balance: somebody changed the database by hand.", "bold red")
     if difference:
-        raise NeedsAttention(
-            "The books do not balance.", "Somebody changed the database by hand.", code="out_of_balance"
-        )
+        raise typer.Exit(6)

@@ -27,7 +27,8 @@ def serve_callbacks(
 
     Every callback is stored before it is answered. Then a payment becomes success or failed, a disbursement completed
     or failed, and, if AUTO_DISBURSEMENT=true, the owner's share is sent. One log line an event goes to standard error.
-    Ctrl-C and SIGTERM finish what is in hand. GET /healthz tells a monitor whether all is well.
+    Ctrl-C and SIGTERM finish what is in hand. GET /healthz tells a monitor whether all is well, and GET /metrics, to
+    this machine alone, what `rentpay health` says.
 
     Examples:
     rentpay serve-callbacks
@@ -59,7 +60,12 @@ def _serve(rt: Runtime, host: str, port: int) -> None:
         inbox.append(database, arrivals, rt.now())
         worker.wake()
 
-    app = build_app(append, on_error=lambda error: log("callback not stored", error=str(error)), health=worker.health)
+    app = build_app(
+        append,
+        on_error=lambda error: log("callback not stored", error=str(error)),
+        health=worker.health,
+        metrics=lambda: _metrics(rt, log),
+    )
     _announce(rt, host, bound.getsockname()[1], reads.open_work(rt.reader))
     log("listening", port=bound.getsockname()[1], environment=rt.settings.environment)
     worker.start()
@@ -68,6 +74,22 @@ def _serve(rt: Runtime, host: str, port: int) -> None:
     finally:
         worker.stop()
         log("stopped")
+
+
+def _metrics(rt: Runtime, log: Callable[..., None]) -> str | None:
+    """Prometheus' text, read by a connection of its own, which no lost connection spoils; None if it cannot be read."""
+    from contextlib import closing
+
+    from rentpay_cli.errors import RentpayError
+    from rentpay_cli.flows.health import metrics_now
+    from rentpay_cli.runtime import Runtime
+
+    try:
+        with closing(Runtime(rt.settings)) as own:
+            return metrics_now(own)
+    except RentpayError as error:
+        log("metrics not read", error=error.message)
+        return None
 
 
 def _announce(rt: Runtime, host: str, port: int, work: dict[str, Any]) -> None:

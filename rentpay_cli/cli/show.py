@@ -103,6 +103,9 @@ _COLOURS = {
     "unclear": "bold red",
     "failed": "red",
     "reversed": "red",
+    "ok": "green",
+    "note": "yellow",
+    "wrong": "red",
 }
 
 

@@ -75,6 +75,10 @@ class Mpesa:
         """Get an access token, so that what can fail before a payment fails here; raises `MpesaUnreachable`."""
         self._token()
 
+    def renew_token(self) -> None:
+        """Get a new access token, which proves that the keys are right now; raises as `prepare` does."""
+        self._token(refused=self._token().value)
+
     def stk_push(
         self, *, phone: str, amount_cents: int, reference: str, description: str, callback_url: str
     ) -> PaymentReply:

@@ -86,20 +86,45 @@ class Reader:
 
 def ensure(url: str, environment: str, made: Callable[[str], None]) -> Reader:
     """Open the database for reading, and make it first if there is none; raises `BadDatabase`."""
-    reader = _open(url)
-    if reader is None or not _has_schema(reader):
-        if reader is not None:
-            reader.close()
+    reader = _checked(url, environment)
+    if reader is None:
         schema.create_or_upgrade(url, environment)
         made(url)
-        reader = _open(url)
+        reader = _checked(url, environment)
     assert reader is not None  # it was just made
+    return reader
+
+
+def _checked(url: str, environment: str) -> Reader | None:
+    """The open database, current and of this environment; None if there is none yet. Raises `BadDatabase`."""
+    reader = _open(url)
+    if reader is None:
+        return None
     try:
-        _check(reader, url, environment)
+        if _has_schema(reader):
+            _check(reader, url, environment)
+            return reader
     except BaseException:
         reader.close()
         raise
-    return reader
+    reader.close()
+    return None
+
+
+def existing(url: str, environment: str) -> Reader | None:
+    """Open the database for reading if there is one; raises `BadDatabase` if it is not ours or not current."""
+    reader = _open(url)
+    if reader is None:
+        return None
+    try:
+        if _has_schema(reader):
+            _check(reader, url, environment)
+            return reader
+    except BaseException:
+        reader.close()
+        raise
+    reader.close()
+    return None
 
 
 def _open(url: str) -> Reader | None:
@@ -414,3 +439,126 @@ def unknown_charges(reader: Reader) -> int:
     """How many completed disbursements came without M-Pesa's charge, which the books therefore lack."""
     row = reader.one("SELECT count(*) AS n FROM disbursement WHERE status = 'completed' AND charge_cents IS NULL")
     return int(row["n"]) if row else 0
+
+
+# --- what needs a person ---------------------------------------------------------------------------------------------
+
+_OWED = "d.id IN (SELECT p.disbursement_id FROM payment p WHERE p.disbursement_id = d.id AND p.status = 'success')"
+"""A share of rent that was paid and not given back."""
+
+
+def health(reader: Reader, *, pending_before: int, processing_before: int, silence_before: int) -> Row:
+    """Counts and moments of what may need a person; what began before the given moments is late.
+
+    Each condition is written as in its partial index, or else SQLite reads the whole table.
+    """
+    row = reader.one(
+        f"""
+        SELECT s.*, a.*,
+               (SELECT count(*) FROM payment WHERE status = 'pending' AND created_at < :pending_before) AS rents_late,
+               (SELECT count(*) FROM inbox WHERE state = 'new') AS unread,
+               (SELECT count(*) FROM inbox WHERE state = 'held') AS held,
+               (SELECT count(*) FROM finding WHERE closed_at IS NULL) AS findings,
+               (SELECT min(payment_id) FROM finding WHERE closed_at IS NULL) AS finding_payment_id,
+               (SELECT received_at FROM inbox ORDER BY id DESC LIMIT 1) AS last_callback_at,
+               (SELECT value FROM setting WHERE name = 'worker_alive_at') AS worker_alive_at
+          FROM (SELECT count(CASE WHEN d.status = 'failed' THEN 1 END) AS failed,
+                       coalesce(sum(CASE WHEN d.status = 'failed' THEN d.amount_cents END), 0) AS failed_cents,
+                       count(CASE WHEN d.status = 'pending' THEN 1 END) AS pending,
+                       count(CASE WHEN d.status = 'pending' AND d.created_at < :pending_before THEN 1 END)
+                           AS pending_late,
+                       coalesce(sum(CASE WHEN d.status = 'pending' AND d.created_at < :pending_before
+                           THEN d.amount_cents END), 0) AS pending_late_cents,
+                       coalesce(sum(CASE WHEN d.status = 'pending' OR (d.status = 'failed' AND d.advice = 'send again')
+                           THEN d.amount_cents END), 0) AS due_cents
+                  FROM disbursement d WHERE d.status IN ('pending','processing','failed') AND {_OWED}) AS s,
+               (SELECT count(CASE WHEN state <> 'unclear' AND direction = 'payout' THEN 1 END) AS processing,
+                       count(CASE WHEN state <> 'unclear' AND direction = 'payout' AND created_at < :processing_before
+                           THEN 1 END) AS processing_late,
+                       count(CASE WHEN state = 'unclear' THEN 1 END) AS unclear,
+                       count(CASE WHEN created_at < :silence_before AND created_at >
+                           coalesce((SELECT received_at FROM inbox ORDER BY id DESC LIMIT 1), 0)
+                           THEN 1 END) AS unheard_of
+                  FROM attempt WHERE state IN ('sending', 'waiting', 'unclear')) AS a
+        """,
+        pending_before=pending_before,
+        processing_before=processing_before,
+        silence_before=silence_before,
+    )
+    assert row is not None  # an aggregate always has a row
+    return row
+
+
+def last_float(reader: Reader) -> Row | None:
+    """What the working account, from which payouts are paid, last held; None if nobody ever said."""
+    return reader.one(
+        """
+        SELECT available_cents, read_at FROM balance_reading
+         WHERE account IN ('Working Account', 'MMF Account') ORDER BY id DESC LIMIT 1
+        """
+    )
+
+
+# --- callbacks and the journal ---------------------------------------------------------------------------------------
+
+
+_BEYOND = 2**31 - 1
+"""More than any number of a callback."""
+
+
+def callbacks(
+    reader: Reader, *, state: str | None = None, before_id: int | None = None, limit: int = 50
+) -> Iterator[Row]:
+    """Callbacks without their bodies, newest first; `before_id` continues a list by key."""
+    chosen = f"state = '{state}'" if state in ("new", "read", "held") else "1 = 1"  # in words: its index is partial
+    return reader.rows(
+        "SELECT id, path, source_ip, received_at, state, outcome, payment_id, read_at FROM inbox"
+        f" WHERE {chosen} AND id < :before_id ORDER BY id DESC LIMIT :limit",
+        before_id=_BEYOND if before_id is None else before_id,
+        limit=limit,
+    )
+
+
+def callback(reader: Reader, callback_id: int) -> Row | None:
+    """One callback as it came, and what became of it."""
+    return reader.one("SELECT * FROM inbox WHERE id = :id", id=callback_id)
+
+
+def journal(
+    reader: Reader,
+    *,
+    payment_id: int | None = None,
+    event: str | None = None,
+    since: int | None = None,
+    until: int | None = None,
+    before_id: int | None = None,
+    limit: int = 50,
+) -> Iterator[Row]:
+    """Entries of the journal, newest first; `before_id` continues a list by key."""
+    conditions, values = _conditions(
+        {
+            "payment_id = :payment_id": payment_id,
+            "event = :event": event,
+            "at >= :since": since,
+            "at < :until": until,
+            "id < :before_id": before_id,
+        }
+    )
+    return reader.rows(f"SELECT * FROM journal{conditions} ORDER BY id DESC LIMIT :limit", **values, limit=limit)
+
+
+# --- the database itself ---------------------------------------------------------------------------------------------
+
+
+def damage(reader: Reader) -> list[str]:
+    """What SQLite finds damaged in its file, at most ten lines; PostgreSQL looks after itself."""
+    if not reader._url.startswith("sqlite"):
+        return []
+    found = [str(row["quick_check"]) for row in reader.rows("PRAGMA quick_check(10)")]
+    return [] if found == ["ok"] else found
+
+
+def setting(reader: Reader, name: str) -> str | None:
+    """What the database remembers about itself under this name."""
+    row = reader.one("SELECT value FROM setting WHERE name = :name", name=name)
+    return None if row is None else str(row["value"])

@@ -30,7 +30,7 @@ def every_command() -> Iterator[tuple[tuple[str, ...], Any]]:
 
 
 def every_group() -> list[tuple[str, ...]]:
-    return sorted({path[:-1] for path, _ in every_command()})
+    return sorted({path[:-1] for path, _ in every_command()} - {("journal",)})  # which alone lists
 
 
 COMMANDS = list(every_command())

@@ -1,0 +1,208 @@
+"""`rentpay init`: the first settings, asked for and checked one by one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rentpay_cli.cli import show
+from rentpay_cli.cli.common import confirm, invocation, say_made, talk
+
+if TYPE_CHECKING:
+    from rentpay_cli.config import Settings
+    from rentpay_cli.flows.setup import Question
+
+TRIES = 5
+
+
+def init(
+    environment: Annotated[
+        str | None, typer.Option(metavar="NAME", help="simulator (needs no answers), sandbox or production.")
+    ] = None,
+    public_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where M-Pesa reaches this machine, without the path.")
+    ] = None,
+    paybill: Annotated[str | None, typer.Option(metavar="N", help="Your paybill.")] = None,
+    initiator_name: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="The API operator who pays owners.")
+    ] = None,
+    fee_percentage: Annotated[
+        str | None, typer.Option(metavar="P", help="What the platform keeps of each rent, in percent.")
+    ] = None,
+) -> None:
+    """Ask for what is needed, write the settings file so that you alone can read it, and make the database.
+
+    The file is .env, or the one that --env-file names. Its comments and other lines stay. Without a terminal the
+    answers come from the options and the environment; secrets only from there, never from the command line.
+
+    Examples:
+    rentpay init
+    rentpay init --environment simulator
+    rentpay init --environment sandbox --public-url https://rent.example.co.ke
+    """
+    from rentpay_cli.flows import setup
+
+    path = Path(invocation.env_file or ".env")
+    text, in_file = setup.read_file(path)
+    chosen = _environment(environment)
+    if path.exists():
+        confirm(f"{path} exists. Its comments and other lines stay. Change the settings in it?")
+    if chosen == "simulator":
+        values = {**setup.to_write(chosen, {}, in_file), **_of_the_simulator()}
+    else:
+        given = {
+            setup.PUBLIC_URL: public_url,
+            "MPESA_BUSINESS_SHORT_CODE": paybill,
+            "MPESA_INITIATOR_NAME": initiator_name,
+            "PLATFORM_FEE_PERCENTAGE": fee_percentage,
+        }
+        answers = setup.known_answers(chosen, in_file, os.environ)
+        answers |= {name: value for name, value in given.items() if value is not None}
+        answers = _answers(chosen, answers, {name for name, value in given.items() if value is not None})
+        values = setup.to_write(chosen, answers, in_file)
+    database = {name: os.environ[name] for name in ("RENTPAY_DATABASE_URL",) if name in os.environ}
+    settings = setup.check_together({**in_file, **database}, values)
+    _make_database(settings)
+    setup.write_file(path, setup.with_values(text or _heading(chosen), values))
+    _conclude(path, settings, values)
+
+
+def _interactive() -> bool:
+    return sys.stdin.isatty() and not invocation.json
+
+
+def _environment(given: str | None) -> str:
+    from rentpay_cli.errors import WrongUse
+    from rentpay_cli.flows import setup
+
+    value = given or os.environ.get("MPESA_ENVIRONMENT", "").strip()
+    if not value and _interactive():
+        text = "Environment: simulator (to practise), sandbox or production"
+        return _ask(text, "simulator", setup.problem_with_environment, secret=False)
+    if not value:
+        raise WrongUse(
+            "There is no terminal to ask at, and no environment was named.",
+            "Add --environment simulator, or sandbox or production.",
+        )
+    if setup.problem_with_environment(value):
+        raise WrongUse(f"{setup.problem_with_environment(value)}.", "For practice: --environment simulator")
+    return value
+
+
+def _of_the_simulator() -> dict[str, str]:
+    """What `rentpay simulator` would print, with the key pair that it will use."""
+    from rentpay_cli.errors import RuleRefused
+    from rentpay_cli.simulator import keys
+    from rentpay_cli.simulator.options import Options
+    from rentpay_cli.simulator.server import environment_of
+
+    options = Options()
+    try:
+        return environment_of(options, keys.load_or_make(keys.default_home()), options.port)
+    except (keys.BadKeys, OSError) as error:
+        raise RuleRefused(str(error)) from error
+
+
+def _answers(environment: str, known: dict[str, str], fixed: set[str]) -> dict[str, str]:
+    from rentpay_cli.errors import WrongUse
+    from rentpay_cli.flows import setup
+
+    known = {**_defaults(environment), **known}
+    for question in setup.QUESTIONS:
+        if question.name in fixed or not _interactive():
+            continue
+        known[question.name] = _ask_about(environment, question, known.get(question.name, ""))
+    lacking = setup.missing(known)
+    if lacking:
+        raise WrongUse(
+            f"There is no terminal to ask at, and these are not set: {', '.join(lacking)}.",
+            "Set them in the environment, or run `rentpay init` in a terminal.",
+        )
+    for question in setup.QUESTIONS:
+        wrong = setup.problem(environment, question, known.get(question.name, ""))
+        if wrong:
+            raise WrongUse(wrong, "See: rentpay init --help")
+    return known
+
+
+def _defaults(environment: str) -> dict[str, str]:
+    """What Safaricom publishes for its sandbox, and the usual fee."""
+    from rentpay_cli.simulator import options
+
+    usual = {"PLATFORM_FEE_PERCENTAGE": "5"}
+    if environment != "sandbox":
+        return usual
+    return {
+        **usual,
+        "MPESA_BUSINESS_SHORT_CODE": options.SANDBOX_SHORT_CODE,
+        "MPESA_PASSKEY": options.SANDBOX_PASSKEY,
+        "MPESA_INITIATOR_NAME": options.SANDBOX_INITIATOR_NAME,
+    }
+
+
+def _ask_about(environment: str, question: Question, known: str) -> str:
+    from rentpay_cli.flows import setup
+
+    text = question.text + (" (Enter keeps the one that is known)" if question.secret and known else "")
+    return _ask(text, known, lambda answer: setup.problem(environment, question, answer), secret=question.secret)
+
+
+def _ask(text: str, default: str, problem: Callable[[str], str], *, secret: bool) -> str:
+    from rentpay_cli.errors import WrongUse
+
+    for _ in range(TRIES):
+        answer = str(
+            typer.prompt(text, default=default, hide_input=secret, show_default=bool(default) and not secret, err=True)
+        ).strip()
+        wrong = problem(answer)
+        if not wrong:
+            return answer
+        talk(f"  {wrong}")
+    raise WrongUse(f"That was wrong {TRIES} times.", "Nothing was written. See .env.example, which explains each name.")
+
+
+def _make_database(settings: Settings) -> None:
+    from rentpay_cli.store import reads
+
+    made = (lambda _: None) if invocation.json else say_made
+    reads.ensure(settings.database_url, settings.environment, made).close()
+
+
+def _heading(environment: str) -> str:
+    return f"# Made by `rentpay init` for: {environment}. It holds secrets: keep it to yourself.\n"
+
+
+def _conclude(path: Path, settings: Settings, values: dict[str, str]) -> None:
+    to_come = [] if settings.security_credential else ["MPESA_SECURITY_CREDENTIAL"]
+    overruled = [name for name, value in values.items() if os.environ.get(name, value) != value]
+    if show.wants_json():
+        show.document(
+            message="Settings written",
+            file=str(path),
+            environment=settings.environment,
+            written=[name for name, value in values.items() if value],
+            missing=to_come,
+            overruledByEnvironment=overruled,
+        )
+        return
+    show.line(f"Written: {path}, for the {settings.environment} environment. Only you can read it.")
+    if overruled:
+        show.line(f"Also set in the environment, which goes before the file: {', '.join(overruled)}", "yellow")
+    for step in _next_steps(settings, to_come):
+        show.next_step(step)
+
+
+def _next_steps(settings: Settings, to_come: list[str]) -> list[str]:
+    steps = ["In another window: rentpay simulator"] if settings.environment == "simulator" else []
+    if to_come:
+        steps.append("To pay owners, put into the file what this prints: rentpay credential encrypt --certificate FILE")
+    return [
+        *steps,
+        "Receive callbacks, and leave it running: rentpay serve-callbacks",
+        'Then the register: rentpay owner add --name "Wanjiru Kamau" --phone 0712345678',
+    ]

@@ -1,0 +1,236 @@
+"""What needs a person now: findings from counts, moments and thresholds, and the same as metrics for a monitor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from rentpay_cli.core.clock import show_local
+from rentpay_cli.core.money import shillings, show_kes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """From when on something needs a person."""
+
+    pending_minutes: int = 60
+    processing_minutes: int = 5
+    silence_minutes: int = 30
+    worker_seconds: int = 60
+    float_cents: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the database says at a moment; `…_late` is what waits for longer than its threshold."""
+
+    at: datetime
+    failed: int = 0
+    failed_cents: int = 0
+    pending: int = 0
+    pending_late: int = 0
+    pending_late_cents: int = 0
+    processing: int = 0
+    processing_late: int = 0
+    rents_late: int = 0
+    unclear: int = 0
+    unread: int = 0
+    held: int = 0
+    findings: int = 0
+    finding_payment_id: int | None = None
+    stop_reason: str | None = None
+    stopped_at: datetime | None = None
+    due_cents: int = 0
+    float_cents: int | None = None
+    float_read_at: datetime | None = None
+    unheard_of: int = 0
+    last_callback_at: datetime | None = None
+    worker_alive_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that needs a person, and the command that deals with it."""
+
+    kind: str
+    text: str
+    command: str
+    count: int = 1
+
+
+def findings(facts: Facts, thresholds: Thresholds) -> list[Finding]:
+    """Everything that needs a person now, what is worst first."""
+    return [found for check in _CHECKS for found in check(facts, thresholds)]
+
+
+_Check = Callable[[Facts, Thresholds], Iterator[Finding]]
+
+
+def _stopped(facts: Facts, _: Thresholds) -> Iterator[Finding]:
+    if facts.stop_reason is not None:
+        since = f" since {show_local(facts.stopped_at)}" if facts.stopped_at else ""
+        yield Finding("payouts_stopped", f"All payouts are stopped{since}: {facts.stop_reason}", "rentpay payouts show")
+
+
+def _worker(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
+    alive_at, command = facts.worker_alive_at, "rentpay serve-callbacks"
+    if alive_at is None:
+        waiting = facts.unread + facts.processing + facts.unclear
+        if waiting:
+            yield Finding("worker_not_alive", f"No worker has ever run here, and {_things(waiting)} for it.", command)
+    elif facts.at - alive_at > timedelta(seconds=thresholds.worker_seconds):
+        text = f"The worker has finished no round since {show_local(alive_at)}: it is not running, or it fails."
+        yield Finding("worker_not_alive", text, command)
+
+
+def _things(count: int) -> str:
+    return "1 thing waits" if count == 1 else f"{count:,} things wait"
+
+
+def _silence(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
+    if facts.unheard_of:
+        last = f"since {show_local(facts.last_callback_at)}" if facts.last_callback_at else "ever"
+        text = f"No callback has come {last}, and {_requests(facts.unheard_of)} over {thresholds.silence_minutes} min."
+        yield Finding("no_callback", text, "rentpay doctor", facts.unheard_of)
+
+
+def _requests(count: int) -> str:
+    return "1 request has waited" if count == 1 else f"{count:,} requests have waited"
+
+
+def _unclear(facts: Facts, _: Thresholds) -> Iterator[Finding]:
+    if facts.unclear:
+        text = f"{_count(facts.unclear, 'request')} unclear: money may have moved."
+        yield Finding("unclear", text, "rentpay chase --wait", facts.unclear)
+
+
+def _failed(facts: Facts, _: Thresholds) -> Iterator[Finding]:
+    if facts.failed:
+        text = f"{_some(facts.failed, 'disbursement')} failed ({show_kes(facts.failed_cents)}): the owner is not paid."
+        yield Finding("failed", text, "rentpay retry-failed --dry-run", facts.failed)
+
+
+def _float(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
+    if facts.float_cents is None or facts.float_read_at is None:
+        return
+    read, command = f"{show_kes(facts.float_cents)} on {show_local(facts.float_read_at)}", "rentpay balance --wait"
+    if facts.float_cents < facts.due_cents:
+        text = f"The float does not cover what is due: {read}, and {show_kes(facts.due_cents)} waits to be sent."
+        yield Finding("low_float", text, command)
+    elif facts.float_cents < thresholds.float_cents:
+        yield Finding("low_float", f"The float is under {show_kes(thresholds.float_cents)}: {read}.", command)
+
+
+def _processing(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
+    if facts.processing_late:
+        count = _count(facts.processing_late, "disbursement")
+        text = (
+            f"{count} processing for over {thresholds.processing_minutes} min: M-Pesa has not said what became of it."
+        )
+        yield Finding("processing", text, "rentpay chase --wait", facts.processing_late)
+
+
+def _pending(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
+    if facts.pending_late:
+        count = _count(facts.pending_late, "disbursement")
+        text = f"{count} pending for over {thresholds.pending_minutes} min ({show_kes(facts.pending_late_cents)})."
+        command = "rentpay payments --disbursement-status pending"
+        yield Finding("pending", text, command, facts.pending_late)
+
+
+def _rents(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
+    if facts.rents_late:
+        count = _count(facts.rents_late, "payment")
+        text = f"{count} pending for over {thresholds.pending_minutes} min: whether the tenant paid is not known."
+        yield Finding("rent_pending", text, "rentpay chase --wait", facts.rents_late)
+
+
+def _held(facts: Facts, _: Thresholds) -> Iterator[Finding]:
+    if facts.held:
+        text = f"{_count(facts.held, 'callback')} held: what it says is not believed."
+        yield Finding("held_callbacks", text, "rentpay callbacks list --state held", facts.held)
+
+
+def _open(facts: Facts, _: Thresholds) -> Iterator[Finding]:
+    if facts.findings:
+        first = facts.finding_payment_id
+        text = f"{_count(facts.findings, 'finding')} open: something does not fit"
+        where = f", first about payment {first}." if first else "."
+        command = f"rentpay status {first}" if first else "rentpay journal list --event disbelieved"
+        yield Finding("open_findings", text + where, command, facts.findings)
+
+
+_CHECKS: tuple[_Check, ...] = (
+    _stopped,
+    _worker,
+    _silence,
+    _unclear,
+    _failed,
+    _float,
+    _processing,
+    _pending,
+    _rents,
+    _held,
+    _open,
+)
+KINDS = (
+    "payouts_stopped",
+    "worker_not_alive",
+    "no_callback",
+    "unclear",
+    "failed",
+    "low_float",
+    "processing",
+    "pending",
+    "rent_pending",
+    "held_callbacks",
+    "open_findings",
+)
+
+
+def _some(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{_some(count, noun)} {'is' if count == 1 else 'are'}"
+
+
+# --- metrics ---------------------------------------------------------------------------------------------------------
+
+
+def metrics(facts: Facts, thresholds: Thresholds) -> str:
+    """The facts and findings in Prometheus' text format, every value a gauge."""
+    found = {finding.kind for finding in findings(facts, thresholds)}
+    lines: list[str] = []
+    for name, text, value in _gauges(facts):
+        if value is not None:
+            lines += [f"# HELP rentpay_{name} {text}", f"# TYPE rentpay_{name} gauge", f"rentpay_{name} {value}"]
+    lines += ["# HELP rentpay_attention Whether this needs a person now.", "# TYPE rentpay_attention gauge"]
+    lines += [f'rentpay_attention{{kind="{kind}"}} {int(kind in found)}' for kind in KINDS]
+    return "\n".join(lines) + "\n"
+
+
+def _gauges(facts: Facts) -> Iterator[tuple[str, str, int | float | None]]:
+    yield "disbursements_failed", "Disbursements that failed and are still due.", facts.failed
+    yield "disbursements_pending", "Disbursements that were not sent yet.", facts.pending
+    yield "disbursements_pending_late", "Disbursements not sent for longer than the threshold.", facts.pending_late
+    yield "disbursements_processing", "Payouts that M-Pesa has accepted, with the outcome open.", facts.processing
+    yield "disbursements_processing_late", "Payouts open for longer than the threshold.", facts.processing_late
+    yield "payments_pending_late", "Rent asked for longer ago than the threshold, outcome open.", facts.rents_late
+    yield "attempts_unclear", "Requests that may have moved money, and nobody knows.", facts.unclear
+    yield "callbacks_unread", "Callbacks that nobody has read yet.", facts.unread
+    yield "callbacks_held", "Callbacks that are not believed.", facts.held
+    yield "findings_open", "Things that do not fit, for a person to look at.", facts.findings
+    yield "payouts_stopped", "Whether all payouts are stopped.", int(facts.stop_reason is not None)
+    yield "due_shillings", "What waits to be sent to owners.", shillings(facts.due_cents)
+    known = facts.float_cents
+    yield "float_shillings", "What the working account held last.", None if known is None else shillings(known)
+    yield "float_read_timestamp_seconds", "When the float was read.", _seconds(facts.float_read_at)
+    yield "last_callback_timestamp_seconds", "When the last callback came.", _seconds(facts.last_callback_at)
+    yield "worker_alive_timestamp_seconds", "When the worker last finished a round.", _seconds(facts.worker_alive_at)
+
+
+def _seconds(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp())

@@ -1,0 +1,103 @@
+"""What the shell offers: ids and names from the database, and not a letter when something is wrong."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rentpay_cli.flows import register
+from rentpay_cli.store import report_reads
+from tests.cli.conftest import OFFLINE, Books, Cli
+
+ROOT = str(Path(__file__).parents[2])
+
+
+def completed(line: str, shell: str = "bash", words: int | None = None) -> list[str]:
+    """What rentpay prints to the completion script of the shell for a line that ends at the cursor."""
+    script = "import sys; sys.argv = ['rentpay']; from rentpay_cli.cli.app import main; main()"
+    words = words or len(line.split(" "))
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={
+            **os.environ,
+            "PYTHONPATH": ROOT,
+            "_RENTPAY_COMPLETE": f"complete_{shell}",
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(words - 1),
+            "_TYPER_COMPLETE_ARGS": line,
+            "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    return [line for line in done.stdout.splitlines() if line]
+
+
+@pytest.fixture
+def filled(cli: Cli, books: Books) -> Cli:
+    register.add_owner(books.rt, name="Wambui")
+    register.add_tenant(books.rt, name="Juma Otieno", phone="0722000111", property_reference="1")
+    books.paid()
+    books.asked()
+    return cli
+
+
+def test_bash_is_offered_names_as_they_must_be_typed(filled: Cli) -> None:
+    assert completed("rentpay payments --owner ") == ["Wambui", "Wanjiru\\ Kamau"]
+    assert completed("rentpay payments --owner wan") == ["Wanjiru\\ Kamau"]
+    assert completed("rentpay initiate --property h") == ["Hill\\ View"]
+    assert completed("rentpay initiate --tenant J") == ["Juma\\ Otieno"]
+    assert completed("rentpay history ") == ["Wambui", "Wanjiru\\ Kamau"]
+    assert completed("rentpay retry-failed --owner Wam") == ["Wambui"]
+    assert completed("rentpay payments --owner nobody") == []
+
+
+def test_a_name_can_be_completed_after_its_blank(filled: Cli) -> None:
+    assert completed("rentpay history Wanjiru\\ K", words=3) == ["Wanjiru\\ Kamau"]
+    assert completed("rentpay history 'Wanj", words=3) == ["Wanjiru\\ Kamau"]
+
+
+def test_numbers_are_offered_once_a_digit_is_typed(filled: Cli) -> None:
+    assert completed("rentpay property add --owner 1") == ["1"]
+    assert completed("rentpay tenant add --property 2") == ["2"]
+
+
+@pytest.mark.parametrize("command", ["status", "disburse", "resolve"])
+def test_payments_are_offered_by_number_and_by_receipt(filled: Cli, command: str) -> None:
+    assert completed(f"rentpay {command} ") == ["2", "1"]
+    assert completed(f"rentpay {command} 2") == ["2"]
+    assert completed(f"rentpay {command} skn") == ["SKN0000001"]
+
+
+def test_the_other_shells_see_a_word_about_each(filled: Cli) -> None:
+    assert any("Wanjiru Kamau" in line and "owner 1" in line for line in completed("rentpay history Wan", "zsh"))
+    assert any("Wanjiru Kamau" in line and "owner 1" in line for line in completed("rentpay history Wan", "fish"))
+
+
+def test_options_and_commands_are_offered_too(filled: Cli) -> None:
+    assert "retry-failed" in completed("rentpay retry")
+    assert "--owner" in completed("rentpay payments --o")
+
+
+def test_without_settings_or_database_nothing_is_offered_said_or_made(cli: Cli, tmp_path: Path) -> None:
+    missing = tmp_path / "missing.db"
+    cli.configure(RENTPAY_DATABASE_URL=f"sqlite:///{missing}")
+    assert completed("rentpay history W") == []
+    assert not missing.exists()
+    (tmp_path / "notes.db").write_text("no database at all " * 100)
+    cli.configure(RENTPAY_DATABASE_URL=f"sqlite:///{tmp_path / 'notes.db'}")
+    assert completed("rentpay history W") == []
+    cli.forget(*OFFLINE)
+    assert completed("rentpay history W") == []
+
+
+def test_a_wildcard_is_a_letter_like_any_other(books: Books) -> None:
+    register.add_owner(books.rt, name="100% Homes")
+    found = report_reads.names_beginning(books.rt.reader, "owner", "%", 9)
+    assert found == []
