@@ -3,12 +3,12 @@
     CHAOS_DIE_AT=after-commit:2 python -m tests.chaos.child disburse 1
 
 CHAOS_DIE_AT               where the process ends itself by SIGKILL, and at which time it gets there:
-    before-commit:N        the N-th transaction has written everything and is about to commit
-    after-commit:N         the N-th transaction was committed just now
+    before-commit:N        the N-th transaction that writes has written everything and is about to commit
+    after-commit:N         the N-th transaction that writes was committed just now
     after-send:N           the N-th request to M-Pesa was sent and answered, and the answer is not used yet
 CHAOS_CLOCK_AHEAD_SECONDS  how far the clock of this process is ahead
-CHAOS_GATE                 a folder: before its first transaction the process leaves a file named after its own number
-                           there, and waits for a file `open`
+CHAOS_GATE                 a folder: when it is ready to send, the process leaves a file there that is named after its
+                           own number, and waits for a file `open`
 
 The program has no hooks for this: what is changed here is changed in this process only.
 """
@@ -19,6 +19,7 @@ import itertools
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Engine, event
 from sqlmodel import Session
 
 from rentpay_cli import runtime
@@ -56,14 +58,20 @@ def die_at(place: str) -> None:
 def _die_at_transaction(where: str, number: int) -> None:
     whole = Database.transaction
     counter = itertools.count(1)
+    here = threading.local()
+
+    @event.listens_for(Engine, "before_cursor_execute")
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        here.writes = here.writes or statement.lstrip().upper().startswith(("INSERT", "UPDATE", "DELETE"))
 
     @contextmanager
     def transaction(database: Database) -> Iterator[Session]:
-        is_the_last = next(counter) == number
+        here.writes = is_the_last = False
         with whole(database) as session:
             yield session
+            session.flush()
+            is_the_last = here.writes and next(counter) == number
             if is_the_last and where == "before-commit":
-                session.flush()
                 die()
         if is_the_last:
             die()
@@ -98,20 +106,16 @@ def live_ahead(seconds: float) -> None:
 
 
 def wait_at_the_gate(gate: Path) -> None:
-    """Let the first transaction of this process wait until the gate opens, where others wait for theirs."""
-    whole = Database.transaction
-    counter = itertools.count()
+    """Let this process wait until the gate opens, when it has a token and is about to write what it will send."""
+    whole = Mpesa.prepare
 
-    @contextmanager
-    def transaction(database: Database) -> Iterator[Session]:
-        if next(counter) == 0:
-            (gate / str(os.getpid())).touch()
-            while not (gate / "open").exists():
-                time.sleep(GATE_POLL_SECONDS)
-        with whole(database) as session:
-            yield session
+    def prepare(mpesa: Mpesa) -> None:
+        whole(mpesa)
+        (gate / str(os.getpid())).touch()
+        while not (gate / "open").exists():
+            time.sleep(GATE_POLL_SECONDS)
 
-    _replace(Database, "transaction", transaction)
+    _replace(Mpesa, "prepare", prepare)
 
 
 def _replace(owner: type, name: str, by: Any) -> None:

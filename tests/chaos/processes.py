@@ -123,7 +123,7 @@ class Plan:
 def draw_plan(seed: int, listeners: int) -> Plan:
     """Draw a plan; the same seed and number of listeners give the same plan."""
     chance = random.Random(seed)
-    properties, auto = chance.randint(2, 4), chance.random() < 0.5
+    properties, auto = chance.randint(2, 4), chance.random() < 0.35
     return Plan(
         seed=seed,
         auto_disbursement=auto,
@@ -195,17 +195,17 @@ def _step(chance: random.Random, listeners: int, *arguments: str, processes: int
     return Step(
         pause_seconds=round(chance.expovariate(12), 3),
         arguments=arguments,
-        deaths=tuple(_draw_death(chance) if chance.random() < 0.45 else "" for _ in range(processes)),
+        deaths=tuple(_draw_death(chance) if chance.random() < 0.5 else "" for _ in range(processes)),
         listener=chance.randrange(listeners),
         ahead_seconds=ahead_seconds,
     )
 
 
 def _draw_death(chance: random.Random) -> str:
-    kind = chance.choice(("kill", "kill", "before-commit", "after-commit", "after-commit", "after-send"))
+    kind = chance.choice(("kill", "before-commit", "after-commit", "after-send", "after-send"))
     if kind == "kill":
         return f"kill:{chance.uniform(0.01, 0.3):.3f}"
-    return f"{kind}:{1 if kind == 'after-send' else chance.randint(1, 4)}"
+    return f"{kind}:{1 if kind == 'after-send' else chance.randint(1, 3)}"
 
 
 def _draw_lives(chance: random.Random, pays_by_itself: bool) -> Iterator[Life]:
