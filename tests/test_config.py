@@ -38,7 +38,7 @@ EVERY_NAME = {
     "MPESA_BASE_URL": "http://127.0.0.1:8600",
     "PLATFORM_FEE_PERCENTAGE": "7.5",
     "AUTO_DISBURSEMENT": "true",
-    "RENTPAY_DATABASE_URL": "sqlite:////tmp/made-up.db",
+    "RENTPAY_DATABASE_URL": "sqlite:////var/lib/made-up.db",
     "RENTPAY_CALLBACK_ALLOWED_IPS": "196.201.214.200, 196.201.212.0/24",
     "RENTPAY_TRUSTED_PROXIES": "127.0.0.1",
 }
@@ -86,7 +86,7 @@ def test_every_name_reaches_the_settings() -> None:
         base_url="http://127.0.0.1:8600",
         fee_percentage=Decimal("7.5"),
         auto_disbursement=True,
-        database_url="sqlite:////tmp/made-up.db",
+        database_url="sqlite:////var/lib/made-up.db",
         allowed_networks=(ipaddress.ip_network("196.201.214.200"), ipaddress.ip_network("196.201.212.0/24")),
         trusted_proxies=(ipaddress.ip_network("127.0.0.1"),),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import itertools
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -176,7 +175,6 @@ def test_the_credential_check_can_be_switched_off(simulate: Callable[..., Client
     assert client.result()["ResultCode"] == 0
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
 def test_a_credential_made_by_openssl_under_the_served_certificate_is_good(client: Client, tmp_path: Path) -> None:
     certificate = tmp_path / "certificate.pem"
     certificate.write_bytes(client.http.get("/simulator/certificate").content)

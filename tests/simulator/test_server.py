@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -183,10 +182,7 @@ def test_a_name_must_say_whose_it_is(text: str) -> None:
 
 # --- the real process
 
-pytestmark_process = pytest.mark.skipif(find_spec("rentpay_cli.__main__") is None, reason="there is no command yet")
 
-
-@pytestmark_process
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_prints_its_settings_serves_and_stops_in_order(home: Path, number: signal.Signals) -> None:
     with command(home, "--port", "0") as process:
@@ -205,7 +201,6 @@ def test_the_command_prints_its_settings_serves_and_stops_in_order(home: Path, n
     assert settings["MPESA_BASE_URL"] in log
 
 
-@pytestmark_process
 def test_the_command_prints_one_json_document_when_asked(home: Path) -> None:
     with command(home, "--port", "0", "--quiet", "--json") as process:
         assert process.stdout
@@ -217,7 +212,6 @@ def test_the_command_prints_one_json_document_when_asked(home: Path) -> None:
     assert document["environment"]["MPESA_BASE_URL"] == document["baseUrl"]
 
 
-@pytestmark_process
 @pytest.mark.parametrize(
     ("arguments", "status"),
     [(["--fault", "b2b:nothing"], 2), (["--short-code", "x"], 2), (["--name", "x"], 2), (["--delay", "-1"], 2)],
@@ -231,7 +225,6 @@ def test_the_command_refuses_what_it_does_not_understand(home: Path, arguments: 
     assert "Traceback" not in log
 
 
-@pytestmark_process
 def test_the_command_says_that_its_port_is_taken(home: Path) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
