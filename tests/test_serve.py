@@ -288,7 +288,7 @@ def test_a_database_that_is_locked_for_a_while_delays_and_loses_nothing(stage: S
         threads = [threading.Thread(target=post, args=(number,)) for number in range(5)]
         for thread in threads:
             thread.start()
-        time.sleep(2)
+        time.sleep(2)  # how long the database stays locked
         assert answers == [], "nothing is answered that is not stored"
         locking.execute("COMMIT")
         locking.close()
