@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from rentpay_cli.core.fee import parse_percentage
+from rentpay_cli.core.money import parse_cents
 from rentpay_cli.errors import BadConfiguration
 
 ENVIRONMENTS = ("simulator", "sandbox", "production")
@@ -49,6 +50,11 @@ EXAMPLES = {
     "RENTPAY_DATABASE_URL": "postgresql+psycopg://rentpay@db.example.co.ke/rentpay",
     "RENTPAY_CALLBACK_ALLOWED_IPS": "196.201.214.200,196.201.212.0/24",
     "RENTPAY_TRUSTED_PROXIES": "127.0.0.1",
+    "RENTPAY_LOW_FLOAT": "50000",
+    "RENTPAY_NOTIFY_OPERATOR": "mailto://user:password@mail.example.co.ke?to=operator@example.co.ke",
+    "RENTPAY_NOTIFY_OWNER_EMAIL": "mailto://user:password@mail.example.co.ke?to={email}",
+    "RENTPAY_NOTIFY_OWNER_SMS": "atalk://username@api-key/{phone}",
+    "RENTPAY_NOTIFY_TEMPLATES": "/etc/rentpay/notices",
 }
 NAMES = tuple(EXAMPLES)
 
@@ -94,6 +100,11 @@ class Settings:
     database_url: str = field(default="", repr=False)
     allowed_networks: tuple[Network, ...] = ()
     trusted_proxies: tuple[Network, ...] = ()
+    low_float_cents: int = 0
+    notify_operator: tuple[str, ...] = field(default=(), repr=False)
+    notify_owner_email: str = field(default="", repr=False)
+    notify_owner_sms: str = field(default="", repr=False)
+    notify_templates: str = ""
 
     @property
     def is_production(self) -> bool:
@@ -192,6 +203,11 @@ def check_settings(values: Mapping[str, str]) -> Settings:
         database_url=_database_url(given, environment),
         allowed_networks=allowed,
         trusted_proxies=proxies,
+        low_float_cents=_low_float(given),
+        notify_operator=_notify_operator(given),
+        notify_owner_email=_notify_owner(given, "RENTPAY_NOTIFY_OWNER_EMAIL", "{email}"),
+        notify_owner_sms=_notify_owner(given, "RENTPAY_NOTIFY_OWNER_SMS", "{phone}"),
+        notify_templates=given.get("RENTPAY_NOTIFY_TEMPLATES", ""),
     )
 
 
@@ -323,6 +339,30 @@ def _switch(given: Mapping[str, str], name: str) -> bool:
     if value not in ("true", "false"):
         raise _bad(name, f"is '{given[name]}', but must be true or false")
     return value == "true"
+
+
+def _low_float(given: Mapping[str, str]) -> int:
+    try:
+        return parse_cents(given.get("RENTPAY_LOW_FLOAT", "0"))
+    except ValueError as error:
+        raise _bad("RENTPAY_LOW_FLOAT", f"is wrong: {error}") from None
+
+
+def _notify_operator(given: Mapping[str, str]) -> tuple[str, ...]:
+    urls = tuple(given.get("RENTPAY_NOTIFY_OPERATOR", "").split())
+    if not all(_URL.match(url) for url in urls):  # the value is not shown: it holds a password
+        raise _bad("RENTPAY_NOTIFY_OPERATOR", "must be one or more apprise addresses, with blanks between them")
+    return urls
+
+
+def _notify_owner(given: Mapping[str, str], name: str, place: str) -> str:
+    url = given.get(name, "")
+    if url and not (_URL.match(url) and place in url):
+        raise _bad(name, f"must be one apprise address with {place} where the owner's goes")
+    return url
+
+
+_URL = re.compile(r"[a-z0-9]+://\S+\Z")
 
 
 def _networks(given: Mapping[str, str], name: str, default: str) -> tuple[Network, ...]:

@@ -9,18 +9,20 @@ went well leaves a sign of life in the database, for `rentpay health`.
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 from rentpay_cli.errors import RentpayError
 from rentpay_cli.flows.chase import chase
+from rentpay_cli.flows.notices import tell
 from rentpay_cli.flows.read_inbox import read_inbox
 from rentpay_cli.flows.retry import carry_out, is_stopped, plan_due
+from rentpay_cli.notifier import Notifier
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import signs
 
-IDLE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
 READ_AT_ONCE = 200
 PAY_AT_ONCE = 64
@@ -65,16 +67,18 @@ def _chase(rt: Runtime, log: Log) -> int:
     return len(chased)
 
 
-class Worker:
-    """The thread that works: `wake` when something arrived, `stop` to finish what is in hand."""
+class _Rounds(ABC):
+    """A thread that does one round after another: `wake` when something arrived, `stop` to finish what is in hand."""
+
+    name = "rounds"
+    idle_seconds = 1.0
 
     def __init__(self, rt: Runtime, log: Log) -> None:
         self._rt = rt
         self._log = log
         self._something = threading.Event()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="worker")
-        self._signed_at: datetime | None = None
+        self._thread = threading.Thread(target=self._run, name=self.name)
         self.failures = 0
 
     def start(self) -> None:
@@ -91,26 +95,50 @@ class Worker:
         self._something.set()
         self._thread.join()
 
+    @abstractmethod
+    def _round(self) -> int:
+        """Do one round; the number of things done, and after none it rests."""
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._something.clear()
+            try:
+                done = self._round()
+            except RentpayError as error:
+                self._rest_after("the round ended early", error.message)
+            except Exception as error:  # a mistake of ours must not end the thread; it is logged, and shown by /healthz
+                self._rest_after("the round failed", f"{type(error).__name__}: {error}")
+            else:
+                self.failures = 0
+                if not done:
+                    self._something.wait(self.idle_seconds)
+
+    def _rest_after(self, event: str, text: str) -> None:
+        self.failures += 1
+        pause_seconds = min(LONGEST_PAUSE_SECONDS, 0.5 * 2 ** min(self.failures, 10))
+        self._log(event, thread=self.name, error=text, again_in_seconds=pause_seconds)
+        self._stopping.wait(pause_seconds)
+
+
+class Worker(_Rounds):
+    """Reads what arrived, pays what is due, asks about what is quiet, and leaves a sign of life."""
+
+    name = "worker"
+
+    def __init__(self, rt: Runtime, log: Log) -> None:
+        super().__init__(rt, log)
+        self._signed_at: datetime | None = None
+
     def health(self) -> tuple[bool, dict[str, Any]]:
         """Whether the worker lives and its last rounds went well."""
         alive = self._thread.is_alive()
         well = alive and self.failures < 3
         return well, {"status": "ok" if well else "failing", "worker": "alive" if alive else "dead"}
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._something.clear()
-            try:
-                done = round_of_work(self._rt, self._log)
-                self._leave_sign()
-            except RentpayError as error:
-                self._rest_after("the round ended early", error, error.message)
-            except Exception as error:  # a mistake of ours must not end the worker; it is logged, and shown by /healthz
-                self._rest_after("the round failed", error, f"{type(error).__name__}: {error}")
-            else:
-                self.failures = 0
-                if not done:
-                    self._something.wait(IDLE_SECONDS)
+    def _round(self) -> int:
+        done = round_of_work(self._rt, self._log)
+        self._leave_sign()
+        return done
 
     def _leave_sign(self) -> None:
         """Say in the database that a round went well, now and then."""
@@ -120,8 +148,21 @@ class Worker:
                 signs.note_worker_alive(session, now)
             self._signed_at = now
 
-    def _rest_after(self, event: str, error: Exception, text: str) -> None:
-        self.failures += 1
-        pause_seconds = min(LONGEST_PAUSE_SECONDS, 0.5 * 2 ** min(self.failures, 10))
-        self._log(event, error=text, again_in_seconds=pause_seconds)
-        self._stopping.wait(pause_seconds)
+
+class Teller(_Rounds):
+    """Tells owners and the operator, in rounds of its own, so that no mail server holds up money."""
+
+    name = "teller"
+    idle_seconds = 5.0
+
+    def __init__(self, rt: Runtime, notifier: Notifier, log: Log) -> None:
+        super().__init__(rt, log)
+        self._notifier = notifier
+
+    def _round(self) -> int:
+        problems = tell(self._rt, self._notifier)
+        for problem in filter(None, problems):
+            self._log("notice not sent", problem=problem)
+        if "" in problems:
+            self._log("notices sent", count=problems.count(""))
+        return len(problems)

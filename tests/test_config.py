@@ -41,6 +41,11 @@ EVERY_NAME = {
     "RENTPAY_DATABASE_URL": "sqlite:////var/lib/made-up.db",
     "RENTPAY_CALLBACK_ALLOWED_IPS": "196.201.214.200, 196.201.212.0/24",
     "RENTPAY_TRUSTED_PROXIES": "127.0.0.1",
+    "RENTPAY_LOW_FLOAT": "50000",
+    "RENTPAY_NOTIFY_OPERATOR": "mailto://mail.example.com json://hook.example.com",
+    "RENTPAY_NOTIFY_OWNER_EMAIL": "mailto://mail.example.com?to={email}",
+    "RENTPAY_NOTIFY_OWNER_SMS": "atalk://user@made-up/{phone}",
+    "RENTPAY_NOTIFY_TEMPLATES": "/etc/rentpay/notices",
 }
 PRODUCTION = {name: value for name, value in EVERY_NAME.items() if name != "MPESA_BASE_URL"} | {
     "MPESA_ENVIRONMENT": "production"
@@ -89,6 +94,11 @@ def test_every_name_reaches_the_settings() -> None:
         database_url="sqlite:////var/lib/made-up.db",
         allowed_networks=(ipaddress.ip_network("196.201.214.200"), ipaddress.ip_network("196.201.212.0/24")),
         trusted_proxies=(ipaddress.ip_network("127.0.0.1"),),
+        low_float_cents=5_000_000,
+        notify_operator=("mailto://mail.example.com", "json://hook.example.com"),
+        notify_owner_email="mailto://mail.example.com?to={email}",
+        notify_owner_sms="atalk://user@made-up/{phone}",
+        notify_templates="/etc/rentpay/notices",
     )
 
 

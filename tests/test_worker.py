@@ -68,7 +68,7 @@ def books(rt: Runtime) -> Books:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is waited for after an error."""
     monkeypatch.setattr(worker, "LONGEST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(worker, "IDLE_SECONDS", 0.01)
+    monkeypatch.setattr(Worker, "idle_seconds", 0.01)
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def test_the_pause_after_errors_grows_and_is_bounded(rt: Runtime, log: Log) -> N
     made = Worker(rt, log)
     made._stopping.set()  # nothing is really waited for
     for _ in range(12):
-        made._rest_after("the round failed", ValueError("x"), "x")
+        made._rest_after("the round failed", "x")
     pauses = [fields["again_in_seconds"] for _, fields in log.events]
     assert pauses == sorted(pauses)
     assert pauses[0] <= 2
@@ -209,7 +209,7 @@ def test_a_worker_that_fails_for_a_whole_night_still_lives_in_the_morning(rt: Ru
     made = Worker(rt, log)
     made._stopping.set()  # nothing is really waited for
     made.failures = 5_000
-    made._rest_after("the round failed", ValueError("x"), "x")
+    made._rest_after("the round failed", "x")
     assert log.events[0][1]["again_in_seconds"] == worker.LONGEST_PAUSE_SECONDS
 
 
@@ -251,7 +251,7 @@ def test_stop_finishes_what_is_in_hand(rt: Runtime, books: Books, log: Log, quic
 
 
 def test_what_arrives_is_read_at_once(rt: Runtime, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "IDLE_SECONDS", 60.0)
+    monkeypatch.setattr(Worker, "idle_seconds", 60.0)
     made = Worker(rt, log)
     made.start()
     try:

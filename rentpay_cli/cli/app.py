@@ -27,6 +27,7 @@ from rentpay_cli.cli import (
     init,
     journal,
     look,
+    notify,
     register,
     report,
     serve,
@@ -117,6 +118,7 @@ for name, group, panel in (
     ("tenant", register.tenant, _REGISTER),
     ("credential", credential.app, _SET_UP),
     ("database", database.app, _SET_UP),
+    ("notify", notify.app, _SET_UP),
 ):
     app.add_typer(group, name=name, rich_help_panel=panel)
 

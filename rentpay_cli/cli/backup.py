@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +16,8 @@ from rentpay_cli.cli.common import confirm, runtime, say_environment
 
 if TYPE_CHECKING:
     from rentpay_cli.store.backup import Contents
+
+PATIENCE_SECONDS = 1.0
 
 
 def backup(
@@ -32,7 +38,8 @@ def backup(
         exists = file.exists()
         if exists:
             confirm(f"{file} exists. Replace it?")
-        made = back_up(rt, file, overwrite=exists)
+        with _progress() as on_progress:
+            made = back_up(rt, file, overwrite=exists, on_progress=on_progress)
     if show.wants_json():
         show.document(
             message="Backup made",
@@ -51,6 +58,37 @@ def backup(
         ],
     )
     show.next_step(f"Keep it on another machine. The way back: rentpay restore {file}")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error, on a terminal only, that comes once the copy has taken a second."""
+    if show.wants_json() or not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=show.console(err=True),
+        transient=True,
+    )
+    task = bar.add_task("Copying", total=None)
+
+    def on_progress(done: int, total: int) -> None:
+        bar.update(task, completed=done, total=total, description="Checking" if done == total else "Copying")
+
+    patience = Timer(PATIENCE_SECONDS, bar.start)
+    patience.start()
+    try:
+        yield on_progress
+    finally:
+        patience.cancel()
+        patience.join()
+        bar.stop()
 
 
 def restore(

@@ -56,13 +56,13 @@ def balance(wait: Wait = False, timeout: Timeout = WAIT_SECONDS) -> None:
     if not answered:
         show.line("M-Pesa was asked; the answer comes by callback. Last known:")
     show.table(
-        [("Account", "left"), ("Current", "right"), ("Available", "right"), ("As of", "left")],
+        [("Account", "left"), ("Current", "right"), ("Available", "right"), ("As of (EAT)", "left")],
         [
             (
                 row["account"],
                 show_kes(row["current_cents"]),
                 show_kes(row["available_cents"]),
-                documents.local(row["read_at"]),
+                documents.listed(row["read_at"]),
             )
             for row in rows
         ],

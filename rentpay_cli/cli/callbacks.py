@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rentpay_cli.cli import documents, show
+from rentpay_cli.cli import completion, documents, show
 from rentpay_cli.cli.common import Command, confirm_in_production, runtime, say_environment
 from rentpay_cli.core.redact import printable, redact
 
@@ -51,7 +51,7 @@ def list_callbacks(
     show.table(
         [
             ("No.", "right"),
-            ("Came", "left"),
+            ("Came (EAT)", "left"),
             ("About", "left"),
             ("From", "left"),
             ("Payment", "right"),
@@ -61,7 +61,7 @@ def list_callbacks(
         [
             (
                 str(row["id"]),
-                documents.local(row["received_at"])[:17],
+                documents.listed_minute(row["received_at"]),
                 _ABOUT[row["path"]],
                 printable(row["source_ip"] or ""),
                 str(row["payment_id"] or ""),
@@ -83,7 +83,16 @@ _ABOUT = {"collection": "rent", "payout": "payout", "timeout": "timeout"}
 
 @app.command("show", cls=Command)
 def show_callback(
-    number: Annotated[int, typer.Argument(metavar="N", min=1, max=_LARGEST, help="The callback's number.")],
+    number: Annotated[
+        int,
+        typer.Argument(
+            metavar="N",
+            min=1,
+            max=_LARGEST,
+            help="The callback's number.",
+            autocompletion=completion.callbacks,
+        ),
+    ],
     reveal: Annotated[bool, typer.Option("--reveal", help="Show phone numbers in full.")] = False,
 ) -> None:
     """Show one callback: where it came from, what became of it, and its body.
@@ -120,7 +129,16 @@ def show_callback(
 
 @app.command("replay", cls=Command)
 def replay(
-    number: Annotated[int, typer.Argument(metavar="N", min=1, max=_LARGEST, help="The callback's number.")],
+    number: Annotated[
+        int,
+        typer.Argument(
+            metavar="N",
+            min=1,
+            max=_LARGEST,
+            help="The callback's number.",
+            autocompletion=completion.held_callbacks,
+        ),
+    ],
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it should pass now.", show_default=False)],
 ) -> None:
     """Read a held callback again, by the same rules: it is believed only if it passes them now.

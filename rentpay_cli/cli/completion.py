@@ -1,4 +1,4 @@
-"""What the shell offers for owners, properties, tenants and payments: quick, read-only, and silent on any failure."""
+"""What the shell offers for what is in the database: quick, read-only, and silent on any failure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from rentpay_cli.cli.common import invocation
 
 if TYPE_CHECKING:
     from rentpay_cli.store.reads import Reader
@@ -36,7 +39,10 @@ def _reader() -> Iterator[Reader]:
     from rentpay_cli.store.report_reads import open_if_there
 
     os.environ.setdefault("PGCONNECT_TIMEOUT", "2")
-    reader = open_if_there(load_settings().database_url)
+    env_file = invocation.env_file and str(
+        Path(invocation.env_file).expanduser()
+    )  # the shell has not read the line yet
+    reader = open_if_there(load_settings(env_file).database_url)
     try:
         yield reader
     finally:
@@ -85,7 +91,24 @@ def _payments(reader: Reader, incomplete: str) -> Iterator[tuple[str, str]]:
                 yield value, about
 
 
+def _callbacks(state: str | None) -> Callable[[Reader, str], Iterator[tuple[str, str]]]:
+    """By number, the newest first."""
+
+    def find(reader: Reader, incomplete: str) -> Iterator[tuple[str, str]]:
+        from rentpay_cli.core.redact import printable
+        from rentpay_cli.store import reads
+
+        for row in reads.callbacks(reader, state=state, limit=20 * MOST):
+            number, outcome = str(row["id"]), row["outcome"]
+            if number.startswith(incomplete):
+                yield number, printable(f"{row['path']}, {row['state']}" + (f": {outcome}" if outcome else ""), 80)
+
+    return find
+
+
 owners = _offers(_registered("owner"))
 properties = _offers(_registered("property"))
 tenants = _offers(_registered("tenant"))
 payments = _offers(_payments)
+callbacks = _offers(_callbacks(None))
+held_callbacks = _offers(_callbacks("held"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rentpay_cli.core.clock import from_milliseconds, iso_utc, show_local
+from rentpay_cli.core.clock import from_milliseconds, iso_utc, list_local, show_local
 from rentpay_cli.core.money import shillings
 from rentpay_cli.core.phone import mask_phone
 
@@ -17,8 +17,18 @@ def moment(milliseconds: int | None) -> str | None:
 
 
 def local(milliseconds: int | None) -> str:
-    """A stored moment as people see it."""
+    """A stored moment as people see it, with the name of its zone."""
     return "" if milliseconds is None else show_local(from_milliseconds(milliseconds))
+
+
+def listed(milliseconds: int | None) -> str:
+    """A stored moment to the second, for a column whose heading ends in (EAT)."""
+    return "" if milliseconds is None else list_local(from_milliseconds(milliseconds))
+
+
+def listed_minute(milliseconds: int | None) -> str:
+    """A stored moment to the minute, for a column whose heading ends in (EAT)."""
+    return listed(milliseconds)[:-3]
 
 
 def phone(number: str | None, *, reveal: bool) -> str | None:

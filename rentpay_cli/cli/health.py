@@ -38,8 +38,9 @@ def health(
         int, typer.Option(min=1, max=_MOST, metavar="N", help="Seconds that the worker may give no sign of life.")
     ] = 60,
     low_float: Annotated[
-        str, typer.Option(metavar="N", help="Shillings that the float should hold beyond doubt.")
-    ] = "0",
+        str | None,
+        typer.Option(metavar="N", help="Shillings under which the float is low. [default: RENTPAY_LOW_FLOAT]"),
+    ] = None,
     output: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="text, or prometheus for a monitor.")
     ] = "text",
@@ -56,14 +57,15 @@ def health(
     from rentpay_cli.flows.health import facts as look
 
     _check_format(output)
-    thresholds = Thresholds(
-        pending_minutes=pending_minutes,
-        processing_minutes=processing_minutes,
-        silence_minutes=silence_minutes,
-        worker_seconds=worker_seconds,
-        float_cents=_cents(low_float),
-    )
+    low_float_cents = None if low_float is None else _cents(low_float)
     with runtime() as rt:
+        thresholds = Thresholds(
+            pending_minutes=pending_minutes,
+            processing_minutes=processing_minutes,
+            silence_minutes=silence_minutes,
+            worker_seconds=worker_seconds,
+            float_cents=rt.settings.low_float_cents if low_float_cents is None else low_float_cents,
+        )
         facts = look(rt, thresholds)
     found = findings(facts, thresholds)
     if output == "prometheus":

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from rentpay_cli.cli import documents, show
+from rentpay_cli.cli import completion, documents, show
 from rentpay_cli.cli.common import Command, runtime
 from rentpay_cli.core.redact import printable
 
@@ -37,7 +37,12 @@ def group() -> None:
 @app.command("list", cls=Command)
 def list_entries(
     payment: Annotated[
-        str | None, typer.Option(metavar="ID", help="Only about this payment: its number, receipt or checkout id.")
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="Only about this payment: its number, receipt or checkout id.",
+            autocompletion=completion.payments,
+        ),
     ] = None,
     event: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only this event, such as 'payouts stopped'.")
@@ -81,11 +86,18 @@ def list_entries(
         show.document(entries=[_document(row) for row in rows])
         return
     show.table(
-        [("No.", "right"), ("At", "left"), ("Who", "left"), ("What", "left"), ("Payment", "right"), ("More", "left")],
+        [
+            ("No.", "right"),
+            ("At (EAT)", "left"),
+            ("Who", "left"),
+            ("What", "left"),
+            ("Payment", "right"),
+            ("More", "left"),
+        ],
         [
             (
                 str(row["id"]),
-                documents.local(row["at"])[:17],
+                documents.listed_minute(row["at"]),
                 printable(row["actor"]),
                 row["event"],
                 str(row["payment_id"] or ""),

@@ -104,11 +104,11 @@ def _show_payment(
     )
     if attempts:
         show.table(
-            [("Attempt", "left"), ("Began", "left"), ("State", "status"), ("What is known", "left")],
+            [("Attempt", "left"), ("Began (EAT)", "left"), ("State", "status"), ("What is known", "left")],
             [
                 (
                     f"{'rent in' if each['direction'] == 'collection' else 'payout'} {each['number']}",
-                    documents.local(each["created_at"]),
+                    documents.listed(each["created_at"]),
                     _STATE_WORDS[each["state"]],
                     _attempt_words(each),
                 )
@@ -258,7 +258,7 @@ def payments(
     show.table(
         [
             ("No.", "right"),
-            ("Asked", "left"),
+            ("Asked (EAT)", "left"),
             ("Property", "left"),
             ("Amount", "right"),
             ("Rent", "status"),
@@ -268,7 +268,7 @@ def payments(
         [
             (
                 str(row["id"]),
-                documents.local(row["created_at"])[:17],
+                documents.listed_minute(row["created_at"]),
                 row["property_name"],
                 f"{shillings(row['amount_cents']):,}",
                 row["status"] + (" (unclear)" if row["collection_state"] == "unclear" else ""),
@@ -364,7 +364,7 @@ def history(
             ("Share", "right"),
             ("Disbursement", "status"),
             ("Receipt", "left"),
-            ("Owner paid", "left"),
+            ("Owner paid (EAT)", "left"),
         ],
         [
             (
@@ -374,7 +374,7 @@ def history(
                 f"{shillings(row['share_cents']):,}",
                 _short_share(row),
                 row["transaction_id"] or "",
-                documents.local(row["completed_at"])[:17],
+                documents.listed_minute(row["completed_at"]),
             )
             for row in rows
         ],

@@ -14,7 +14,14 @@ owner = typer.Typer(help="Owners: whom the platform pays.", no_args_is_help=True
 rented_property = typer.Typer(help="Properties: what is let, and where its owner's share goes.", no_args_is_help=True)
 tenant = typer.Typer(help="Tenants: who pays the rent.", no_args_is_help=True)
 
-_Reference = Annotated[str, typer.Argument(help="Its number or its name.", show_default=False)]
+
+def _reference(offer: Callable[[str], completion.Offer]) -> Any:
+    return typer.Argument(help="Its number or its name.", show_default=False, autocompletion=offer)
+
+
+_Owner = Annotated[str, _reference(completion.owners)]
+_Property = Annotated[str, _reference(completion.properties)]
+_Tenant = Annotated[str, _reference(completion.tenants)]
 _Reveal = Annotated[bool, typer.Option("--reveal", help="Show phone numbers in full.")]
 _Name = Annotated[str, typer.Option(help="Its name, which is unique.", show_default=False)]
 _NewName = Annotated[str | None, typer.Option("--name", help="A new name.")]
@@ -93,7 +100,7 @@ def add_tenant(
 
 
 @owner.command("edit", cls=Command)
-def edit_owner(reference: _Reference, name: _NewName = None, phone: _Phone = None, email: _Email = None) -> None:
+def edit_owner(reference: _Owner, name: _NewName = None, phone: _Phone = None, email: _Email = None) -> None:
     """Change an owner.
 
     Examples:
@@ -108,7 +115,7 @@ def edit_owner(reference: _Reference, name: _NewName = None, phone: _Phone = Non
 
 @rented_property.command("edit", cls=Command)
 def edit_property(
-    reference: _Reference,
+    reference: _Property,
     name: _NewName = None,
     owner: Annotated[
         str | None, typer.Option(help="A new owner, by number or name.", autocompletion=completion.owners)
@@ -144,7 +151,7 @@ def edit_property(
 
 @tenant.command("edit", cls=Command)
 def edit_tenant(
-    reference: _Reference,
+    reference: _Tenant,
     name: _NewName = None,
     phone: _Phone = None,
     property: Annotated[  # noqa: A002
@@ -194,7 +201,7 @@ def list_tenants(reveal: _Reveal = False) -> None:
 
 
 @owner.command("show", cls=Command)
-def show_owner(reference: _Reference, reveal: _Reveal = False) -> None:
+def show_owner(reference: _Owner, reveal: _Reveal = False) -> None:
     """Show an owner.
 
     Examples:
@@ -205,7 +212,7 @@ def show_owner(reference: _Reference, reveal: _Reveal = False) -> None:
 
 
 @rented_property.command("show", cls=Command)
-def show_property(reference: _Reference) -> None:
+def show_property(reference: _Property) -> None:
     """Show a property.
 
     Examples:
@@ -216,7 +223,7 @@ def show_property(reference: _Reference) -> None:
 
 
 @tenant.command("show", cls=Command)
-def show_tenant(reference: _Reference, reveal: _Reveal = False) -> None:
+def show_tenant(reference: _Tenant, reveal: _Reveal = False) -> None:
     """Show a tenant.
 
     Examples:

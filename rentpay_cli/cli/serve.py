@@ -40,12 +40,15 @@ def serve_callbacks(
 
 def _serve(rt: Runtime, host: str, port: int) -> None:
     from rentpay_cli.errors import RuleRefused
+    from rentpay_cli.flows.notices import notifier_of
     from rentpay_cli.listener import build_app, listen_on, serve
+    from rentpay_cli.runtime import Runtime
     from rentpay_cli.store import inbox, reads
-    from rentpay_cli.worker import Worker
+    from rentpay_cli.worker import Teller, Worker
 
     log = _logger()
     database = rt.database
+    notifier = notifier_of(rt)
     try:
         bound = listen_on(host, port)
     except OSError as error:
@@ -55,6 +58,8 @@ def _serve(rt: Runtime, host: str, port: int) -> None:
             code="port_taken",
         ) from error
     worker = Worker(rt, log)
+    tellers_rt = Runtime(rt.settings)  # connections of its own: those for reading belong to one thread
+    teller = Teller(tellers_rt, notifier, log)
 
     def append(arrivals: Any) -> None:
         inbox.append(database, arrivals, rt.now())
@@ -69,10 +74,13 @@ def _serve(rt: Runtime, host: str, port: int) -> None:
     _announce(rt, host, bound.getsockname()[1], reads.open_work(rt.reader))
     log("listening", port=bound.getsockname()[1], environment=rt.settings.environment)
     worker.start()
+    teller.start()
     try:
         serve(app, bound, [str(network) for network in rt.settings.trusted_proxies])
     finally:
         worker.stop()
+        teller.stop()
+        tellers_rt.close()
         log("stopped")
 
 

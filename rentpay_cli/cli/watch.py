@@ -72,13 +72,13 @@ def _ended_by_signal() -> Iterator[None]:
 
 def _look(rt: Runtime) -> dict[str, Any]:
     """Everything on the screen, as it is now."""
-    from rentpay_cli.core.health import Thresholds, findings
-    from rentpay_cli.flows.health import facts
+    from rentpay_cli.core.health import findings
+    from rentpay_cli.flows.health import facts, usual_thresholds
     from rentpay_cli.store import reads, report_reads
 
-    usual = Thresholds()
+    usual = usual_thresholds(rt.settings)
     return {
-        "heading": f"rentpay, {rt.settings.environment}, {show_local(rt.now())} in Nairobi. Ctrl-C ends it.",
+        "heading": f"rentpay, {rt.settings.environment}, {show_local(rt.now())}. Ctrl-C ends it.",
         "findings": findings(facts(rt, usual), usual),
         "on_their_way": report_reads.on_their_way(rt.reader, 100),
         "payments": list(reads.payments(rt.reader, limit=100)),
@@ -131,11 +131,11 @@ def _needs(findings: list[Any]) -> Table:
 def _travelling(rows: list[documents.Row]) -> Table:
     from rich.text import Text
 
-    table = _table(("No.", "right"), ("Since", "left"), ("Owner", "left"), ("Share", "right"), ("Now", "left"))
+    table = _table(("No.", "right"), ("Since (EAT)", "left"), ("Owner", "left"), ("Share", "right"), ("Now", "left"))
     for row in rows:
         table.add_row(
             str(row["id"]),
-            documents.local(row["created_at"])[:17],
+            documents.listed_minute(row["created_at"]),
             Text(row["owner_name"]),
             f"{shillings(row['amount_cents']):,}",
             show.status_text(_words(row)),
@@ -153,7 +153,7 @@ def _payments(rows: list[documents.Row]) -> Table:
 
     table = _table(
         ("No.", "right"),
-        ("Asked", "left"),
+        ("Asked (EAT)", "left"),
         ("Property", "left"),
         ("Amount", "right"),
         ("Rent", "left"),
@@ -162,7 +162,7 @@ def _payments(rows: list[documents.Row]) -> Table:
     for row in rows:
         table.add_row(
             str(row["id"]),
-            documents.local(row["created_at"])[:17],
+            documents.listed_minute(row["created_at"]),
             Text(row["property_name"]),
             f"{shillings(row['amount_cents']):,}",
             show.status_text(row["status"] + (" (unclear)" if row["collection_state"] == "unclear" else "")),

@@ -35,7 +35,12 @@ def iso_utc(moment: datetime) -> str:
 
 
 def show_local(moment: datetime) -> str:
-    """The moment as people in Kenya see it."""
+    """The moment as people in Kenya see it, with the name of its zone."""
+    return f"{list_local(moment)} EAT"
+
+
+def list_local(moment: datetime) -> str:
+    """The moment as people in Kenya see it, for a column whose heading names the zone."""
     return moment.astimezone(EAT).strftime("%d %b %Y %H:%M:%S")
 
 

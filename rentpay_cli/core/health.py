@@ -38,6 +38,7 @@ class Facts:
     unread: int = 0
     held: int = 0
     findings: int = 0
+    untold: int = 0
     finding_payment_id: int | None = None
     stop_reason: str | None = None
     stopped_at: datetime | None = None
@@ -161,6 +162,12 @@ def _open(facts: Facts, _: Thresholds) -> Iterator[Finding]:
         yield Finding("open_findings", text + where, command, facts.findings)
 
 
+def _untold(facts: Facts, _: Thresholds) -> Iterator[Finding]:
+    if facts.untold:
+        text = f"{_some(facts.untold, 'notice')} of the last day did not reach anybody for certain."
+        yield Finding("notices_failed", text, "rentpay notify list --state failed", facts.untold)
+
+
 _CHECKS: tuple[_Check, ...] = (
     _stopped,
     _worker,
@@ -173,6 +180,7 @@ _CHECKS: tuple[_Check, ...] = (
     _rents,
     _held,
     _open,
+    _untold,
 )
 KINDS = (
     "payouts_stopped",
@@ -186,6 +194,7 @@ KINDS = (
     "rent_pending",
     "held_callbacks",
     "open_findings",
+    "notices_failed",
 )
 
 
@@ -223,6 +232,7 @@ def _gauges(facts: Facts) -> Iterator[tuple[str, str, int | float | None]]:
     yield "callbacks_unread", "Callbacks that nobody has read yet.", facts.unread
     yield "callbacks_held", "Callbacks that are not believed.", facts.held
     yield "findings_open", "Things that do not fit, for a person to look at.", facts.findings
+    yield "notices_failed", "Notices of the last day that nobody may have got.", facts.untold
     yield "payouts_stopped", "Whether all payouts are stopped.", int(facts.stop_reason is not None)
     yield "due_shillings", "What waits to be sent to owners.", shillings(facts.due_cents)
     known = facts.float_cents

@@ -41,13 +41,13 @@ class Restored:
     newest_at: int | None
 
 
-def back_up(rt: Runtime, target: Path, *, overwrite: bool) -> Copy:
+def back_up(rt: Runtime, target: Path, *, overwrite: bool, on_progress: backup.OnProgress = lambda *_: None) -> Copy:
     """Copy the database while others use it, and remember when; raises `RuleRefused`, `WrongUse`."""
     check_target(rt, target)
     source = _sqlite_file(rt, "")
     _ = rt.reader  # which checks that the database is there, ours and current
     at = rt.now()
-    with backup.copied(source, target) as copy:
+    with backup.copied(source, target, on_progress) as copy:
         found = backup.contents(copy, target, rt.settings.environment)
         backup.put_in_place(copy, target, overwrite=overwrite)
     _remember(rt, at, target)
@@ -141,21 +141,22 @@ def period(newest_at: int | None) -> str:
 # --- PostgreSQL has tools of its own ---------------------------------------------------------------------------------
 
 
-def _sqlite_file(rt: Runtime, command: str) -> Path:
+def _sqlite_file(rt: Runtime, otherwise: str) -> Path:
     url = rt.settings.database_url
     if url.startswith("sqlite"):
         return Path(url.removeprefix("sqlite:///"))
-    raise RuleRefused("PostgreSQL has its own tools for this.", f"Run: {command}", code="postgresql")
+    raise RuleRefused("PostgreSQL has its own tools for this.", otherwise, code="postgresql")
 
 
 def _dump_command(rt: Runtime, target: Path) -> str:
-    return f"pg_dump --format=custom --file={shlex.quote(str(target))} --dbname={_without_password(rt)}"
+    return f"Run: pg_dump --format=custom --file={shlex.quote(str(target))} --dbname={_without_password(rt)}"
 
 
 def _restore_command(rt: Runtime, source: Path) -> str:
     return (
-        "pg_restore --clean --if-exists --single-transaction --no-owner "
-        f"--dbname={_without_password(rt)} {shlex.quote(str(source))}"
+        "Stop `rentpay serve-callbacks`. Run: pg_restore --clean --if-exists --single-transaction --no-owner "
+        f"--dbname={_without_password(rt)} {shlex.quote(str(source))}\n"
+        "Then, before anything else: rentpay payouts stop --reason restored. What was paid out since is not in it."
     )
 
 

@@ -15,10 +15,9 @@ from urllib.parse import urlsplit, urlunsplit
 from rentpay_cli.config import COLLECT, COLLECTION_PATH, PAY_OUT, PAYOUT_PATH, credential_problem
 from rentpay_cli.core.address import address_problem, is_ip, is_public
 from rentpay_cli.core.clock import from_milliseconds, show_local
-from rentpay_cli.core.health import Thresholds
 from rentpay_cli.core.money import show_kes
 from rentpay_cli.errors import RentpayError
-from rentpay_cli.flows.health import facts
+from rentpay_cli.flows.health import facts, usual_thresholds
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import reads
 
@@ -207,7 +206,7 @@ def _backup(reader: reads.Reader, now: datetime) -> Check:
 
 def _news(rt: Runtime) -> Checks:
     """When M-Pesa was last heard of, and what the paybill's accounts held."""
-    known = facts(rt, Thresholds())
+    known = facts(rt, usual_thresholds(rt.settings))
     if known.last_callback_at:
         yield _ok("callbacks", f"The last one came on {show_local(known.last_callback_at)}.")
     else:

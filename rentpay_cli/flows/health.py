@@ -5,10 +5,16 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from rentpay_cli.config import Settings
 from rentpay_cli.core.clock import from_milliseconds, to_milliseconds
 from rentpay_cli.core.health import Facts, Thresholds, metrics
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import reads
+
+
+def usual_thresholds(settings: Settings) -> Thresholds:
+    """The thresholds of a monitor, a notice and of `rentpay health` without options."""
+    return Thresholds(float_cents=settings.low_float_cents)
 
 
 def facts(rt: Runtime, thresholds: Thresholds) -> Facts:
@@ -23,6 +29,7 @@ def facts(rt: Runtime, thresholds: Thresholds) -> Facts:
         pending_before=before(minutes=thresholds.pending_minutes),
         processing_before=before(minutes=thresholds.processing_minutes),
         silence_before=before(minutes=thresholds.silence_minutes),
+        untold_since=before(days=1),
     )
     stop = reads.stop_in_force(rt.reader) or {}
     reading = reads.last_float(rt.reader) or {}
@@ -49,5 +56,5 @@ def _moment(milliseconds: Any) -> datetime | None:
 
 def metrics_now(rt: Runtime) -> str:
     """The facts of this moment in Prometheus' text format, by the usual thresholds."""
-    usual = Thresholds()
+    usual = usual_thresholds(rt.settings)
     return metrics(facts(rt, usual), usual)

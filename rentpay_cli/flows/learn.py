@@ -19,7 +19,8 @@ from rentpay_cli.core.codes import Family, look_up, payout_advice
 from rentpay_cli.core.disburse import DisbursementStatus, PaymentStatus
 from rentpay_cli.core.evidence import Acknowledged, Evidence, Moved, NotMoved, Overdue, Refused, Unanswered
 from rentpay_cli.core.money import show_kes
-from rentpay_cli.store import attempts, disbursements, journal, payments, stops
+from rentpay_cli.core.notices import OWNER, Audience
+from rentpay_cli.store import attempts, disbursements, journal, notices, payments, stops
 from rentpay_cli.store.tables import Attempt, Payment
 
 
@@ -142,7 +143,7 @@ def _follow(session: Session, attempt: Attempt, before: State, after: State, evi
         _collected(session, payments.get(session, attempt.payment_id), before, after, evidence, at)
     else:
         assert attempt.disbursement_id is not None
-        _paid_out(session, attempt.disbursement_id, before, after, evidence, at)
+        _paid_out(session, attempt, before, after, evidence, at)
 
 
 def _collected(
@@ -177,11 +178,12 @@ def _collected(
 
 
 def _paid_out(
-    session: Session, disbursement_id: int, before: State, after: State, evidence: Evidence, at: datetime
+    session: Session, attempt: Attempt, before: State, after: State, evidence: Evidence, at: datetime
 ) -> None:
     if after is before:
         return
-    disbursement = disbursements.get(session, disbursement_id)
+    assert attempt.id is not None and attempt.disbursement_id is not None  # noqa: PT018 - so the database holds it
+    disbursement = disbursements.get(session, attempt.disbursement_id)
     match evidence:
         case Moved():
             moved_at = evidence.moved_at or at
@@ -197,6 +199,8 @@ def _paid_out(
                 failure_reason=None,
                 advice=None,
             )
+            for audience in OWNER:
+                notices.put(session, "completed", attempt.disbursement_id, audience, at)
         case Refused() | NotMoved():
             disbursements.move(
                 session,
@@ -206,7 +210,14 @@ def _paid_out(
                 failure_reason=evidence.text,
                 advice=payout_advice(evidence.code).value,
             )
+            notices.put(session, "failed", attempt.id, Audience.OPERATOR, at, _failure(session, attempt, evidence))
             _stop_payouts_if_needed(session, evidence, at)
+
+
+def _failure(session: Session, attempt: Attempt, evidence: Refused | NotMoved) -> str:
+    number, amount = payment_of(session, attempt), show_kes(attempt.amount_cents)
+    why = f"{evidence.text} ({evidence.code})" if evidence.code else evidence.text
+    return f"Payment {number}: the payout of {amount} failed: {why}. rentpay status {number}"
 
 
 def _stop_payouts_if_needed(session: Session, evidence: Refused | NotMoved, at: datetime) -> None:
@@ -215,8 +226,11 @@ def _stop_payouts_if_needed(session: Session, evidence: Refused | NotMoved, at: 
     if row is None or not row.stops_payouts:
         return
     reason = f"M-Pesa answered {evidence.code}: {evidence.text}"
-    if stops.stop(session, reason, "rentpay", at):
+    stop_id = stops.stop(session, reason, "rentpay", at)
+    if stop_id is not None:
         journal.write(session, at, "rentpay", "payouts stopped", reason=reason)
+        words = f"All payouts are stopped: {reason}. rentpay payouts show"
+        notices.put(session, "stopped", stop_id, Audience.OPERATOR, at, words)
 
 
 def _write_journal(

@@ -14,7 +14,7 @@ def stop_payouts(rt: Runtime, reason: str) -> None:
     if not text:
         raise WrongUse("A stop needs a reason.", "For example: --reason 'the operator password is being changed'")
     with rt.database.transaction() as session:
-        if not stops.stop(session, text, rt.actor, rt.now()):
+        if stops.stop(session, text, rt.actor, rt.now()) is None:
             raise RuleRefused(
                 "All payouts are stopped already.", "See why: rentpay payouts show", code="already_stopped"
             )

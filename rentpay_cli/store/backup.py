@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,10 @@ from rentpay_cli.store import schema
 
 BESIDE = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a database file."""
+PAGES_A_STEP = 2000
+
+OnProgress = Callable[[int, int], None]
+"""Told how many pages of how many are copied; once all are, the copy is checked."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,11 @@ class Contents:
 
 
 @contextmanager
-def copied(source: Path, target: Path) -> Iterator[Path]:
+def copied(source: Path, target: Path, on_progress: OnProgress = lambda *_: None) -> Iterator[Path]:
     """A checked copy beside the target, under a name that is gone at the end; raises `RuleRefused`."""
     temporary = _new_file_beside(target)
     try:
-        _copy_pages(source, temporary)
+        _copy_pages(source, temporary, on_progress)
         yield temporary
     except (sqlite3.Error, OSError) as error:
         raise RuleRefused(f"{target} cannot be made from {source}: {error}.", "Is the disk full or damaged?") from error
@@ -55,10 +59,16 @@ def _new_file_beside(target: Path) -> Path:
     return Path(name)
 
 
-def _copy_pages(source: Path, temporary: Path) -> None:
-    """One read transaction sees one moment, while the listener goes on writing."""
+def _copy_pages(source: Path, temporary: Path, on_progress: OnProgress) -> None:
+    """One read transaction sees one moment, while the listener goes on writing; between two steps Ctrl-C is heard."""
+
+    def after_a_step(_: int, remaining: int, total: int) -> None:
+        on_progress(total - remaining, total)
+
     with closing(_open_to_read(source)) as old, closing(sqlite3.connect(temporary)) as new:
-        old.backup(new)
+        old.execute("BEGIN")
+        old.execute("SELECT count(*) FROM sqlite_master").fetchone()  # or every write would let the copy begin anew
+        old.backup(new, pages=PAGES_A_STEP, progress=after_a_step)
         new.execute("PRAGMA journal_mode=DELETE")
         _check_integrity(new, source)
 

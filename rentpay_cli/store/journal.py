@@ -8,7 +8,9 @@ from typing import Any
 
 from sqlmodel import Session, col, update
 
+from rentpay_cli.core.notices import Audience
 from rentpay_cli.core.redact import redact
+from rentpay_cli.store import notices
 from rentpay_cli.store.tables import Finding, JournalEntry
 
 
@@ -46,7 +48,11 @@ def raise_finding(
     attempt_id: int | None = None,
 ) -> None:
     """Tell a person about something that does not fit; nothing else changes by it."""
-    session.add(Finding(found_at=at, kind=kind, text=redact(text), payment_id=payment_id, attempt_id=attempt_id))
+    finding = Finding(found_at=at, kind=kind, text=redact(text), payment_id=payment_id, attempt_id=attempt_id)
+    session.add(finding)
+    session.flush()
+    command = f"rentpay status {payment_id}" if payment_id else "rentpay health"
+    notices.put(session, "finding", finding.id or 0, Audience.OPERATOR, at, f"{text} {command}")
 
 
 def close_findings(session: Session, attempt_id: int | None, at: datetime) -> None:

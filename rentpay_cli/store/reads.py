@@ -97,7 +97,7 @@ def ensure(url: str, environment: str, made: Callable[[str], None]) -> Reader:
 
 def _checked(url: str, environment: str) -> Reader | None:
     """The open database, current and of this environment; None if there is none yet. Raises `BadDatabase`."""
-    reader = _open(url)
+    reader = open_unchecked(url)
     if reader is None:
         return None
     try:
@@ -113,7 +113,7 @@ def _checked(url: str, environment: str) -> Reader | None:
 
 def existing(url: str, environment: str) -> Reader | None:
     """Open the database for reading if there is one; raises `BadDatabase` if it is not ours or not current."""
-    reader = _open(url)
+    reader = open_unchecked(url)
     if reader is None:
         return None
     try:
@@ -127,8 +127,8 @@ def existing(url: str, environment: str) -> Reader | None:
     return None
 
 
-def _open(url: str) -> Reader | None:
-    """The open database; None if its SQLite file does not exist."""
+def open_unchecked(url: str) -> Reader | None:
+    """The open database, whosever it is; None if its SQLite file does not exist. Raises `BadDatabase`."""
     try:
         if not url.startswith("sqlite"):
             return Reader(url, _Postgresql(url))
@@ -447,7 +447,9 @@ _OWED = "d.id IN (SELECT p.disbursement_id FROM payment p WHERE p.disbursement_i
 """A share of rent that was paid and not given back."""
 
 
-def health(reader: Reader, *, pending_before: int, processing_before: int, silence_before: int) -> Row:
+def health(
+    reader: Reader, *, pending_before: int, processing_before: int, silence_before: int, untold_since: int
+) -> Row:
     """Counts and moments of what may need a person; what began before the given moments is late.
 
     Each condition is written as in its partial index, or else SQLite reads the whole table.
@@ -460,6 +462,8 @@ def health(reader: Reader, *, pending_before: int, processing_before: int, silen
                (SELECT count(*) FROM inbox WHERE state = 'held') AS held,
                (SELECT count(*) FROM finding WHERE closed_at IS NULL) AS findings,
                (SELECT min(payment_id) FROM finding WHERE closed_at IS NULL) AS finding_payment_id,
+               (SELECT count(*) FROM notice WHERE state IN ('failed','unknown') AND changed_at > :untold_since)
+                   AS untold,
                (SELECT received_at FROM inbox ORDER BY id DESC LIMIT 1) AS last_callback_at,
                (SELECT value FROM setting WHERE name = 'worker_alive_at') AS worker_alive_at
           FROM (SELECT count(CASE WHEN d.status = 'failed' THEN 1 END) AS failed,
@@ -484,6 +488,7 @@ def health(reader: Reader, *, pending_before: int, processing_before: int, silen
         pending_before=pending_before,
         processing_before=processing_before,
         silence_before=silence_before,
+        untold_since=untold_since,
     )
     assert row is not None  # an aggregate always has a row
     return row

@@ -110,7 +110,7 @@ def on_their_way(reader: Reader, limit: int) -> list[Row]:
 
 def open_if_there(url: str) -> Reader:
     """The database for reading, neither made nor checked; raises `BadDatabase`."""
-    reader = reads._open(url)
+    reader = reads.open_unchecked(url)
     if reader is None:
         raise BadDatabase("There is no database yet.")
     return reader
@@ -126,6 +126,21 @@ def names_beginning(reader: Reader, kind: str, text: str, limit: int) -> list[Ro
             f" ORDER BY {column} LIMIT :limit",
             length=len(text),
             text=text,
+            limit=limit,
+        )
+    )
+
+
+def notices(reader: Reader, state: str | None, limit: int) -> list[Row]:
+    """Notices, the newest first, with the number of the first payment that a disbursement pays."""
+    return list(
+        reader.rows(
+            f"""
+            SELECT n.*, (SELECT min(p.id) FROM payment p WHERE p.disbursement_id = n.subject AND n.kind = 'completed')
+                   AS payment_id
+              FROM notice n {"WHERE n.state = :state" if state else ""} ORDER BY n.id DESC LIMIT :limit
+            """,
+            state=state,
             limit=limit,
         )
     )

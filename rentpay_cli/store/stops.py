@@ -15,14 +15,15 @@ def in_force(session: Session) -> PayoutStop | None:
     return session.exec(select(PayoutStop).where(PayoutStop.in_force == 1)).first()
 
 
-def stop(session: Session, reason: str, by: str, at: datetime) -> bool:
-    """Put a stop in force; False if there is one already."""
+def stop(session: Session, reason: str, by: str, at: datetime) -> int | None:
+    """Put a stop in force and return its number; None if there is one already."""
     lock_while_deciding(session, "payout stop")
     if in_force(session) is not None:
-        return False
-    session.add(PayoutStop(reason=reason, stopped_by=by, stopped_at=at))
+        return None
+    made = PayoutStop(reason=reason, stopped_by=by, stopped_at=at)
+    session.add(made)
     session.flush()
-    return True
+    return made.id
 
 
 def lift(session: Session, by: str, at: datetime) -> PayoutStop | None:

@@ -346,3 +346,37 @@ class JournalEntry(SQLModel, table=True):
     payment_id: int | None = _key("payment.id", null=True)
     attempt_id: int | None = _key("attempt.id", null=True)
     detail: str
+
+
+class Notice(SQLModel, table=True):
+    """News for an owner or the operator: the outbox from which it is told, once."""
+
+    __table_args__ = (
+        CheckConstraint("audience IN ('owner by e-mail','owner by SMS','operator')", name="notice_audience"),
+        CheckConstraint("state IN ('new','sending','sent','failed','unknown')", name="notice_state"),
+        Index("one_notice", "kind", "subject", "audience", unique=True),
+        Index(
+            "ix_notice_open",
+            "audience",
+            "next_try_at",
+            sqlite_where=text("state IN ('new','sending')"),
+            postgresql_where=text("state IN ('new','sending')"),
+        ),
+        Index(
+            "ix_notice_failed",
+            "changed_at",
+            sqlite_where=text("state IN ('failed','unknown')"),
+            postgresql_where=text("state IN ('failed','unknown')"),
+        ),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    kind: str
+    subject: int
+    audience: str
+    words: str | None = None
+    state: str
+    tries: int = 0
+    problem: str | None = None
+    created_at: datetime = _moment()
+    next_try_at: datetime = _moment()
+    changed_at: datetime | None = _moment(null=True)

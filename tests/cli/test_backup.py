@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +21,7 @@ from rentpay_cli.flows import backup, register
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import schema
 from tests.cli.conftest import Books, Cli
+from tests.support.terminal import ROOT, in_a_terminal
 from tests.support.world import settings_for
 
 
@@ -87,6 +93,65 @@ def test_a_backup_made_while_others_write_is_whole(cli: Cli, books: Books, rt: R
     kept = [names(Path(f"{number}.db")) for number in range(5)]
     assert [len(each) for each in kept] == sorted(len(each) for each in kept)
     assert kept[-1][1:] == [f"Owner {number}" for number in range(1, len(kept[-1]))]
+
+
+def test_a_copy_in_many_steps_sees_one_moment_although_others_write(
+    books: Books, rt: Runtime, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rentpay_cli.store.backup.PAGES_A_STEP", 1)
+    seen: list[tuple[int, int]] = []
+
+    def write(done: int, total: int) -> None:
+        seen.append((done, total))
+        if len(seen) < 20:  # each step of the copy, were it not for its transaction, would begin anew
+            register.add_owner(rt, name=f"Owner {len(seen)}")
+
+    backup.back_up(books.rt, tmp_path / "copy.db", overwrite=False, on_progress=write)
+    assert names(tmp_path / "copy.db") == ["Wanjiru Kamau"]
+    assert [done for done, _ in seen] == list(range(1, len(seen) + 1))
+    assert seen[-1] == (len(seen), len(seen))
+    assert len(names(database)) == 20
+
+
+def test_ctrl_c_leaves_no_half_file_and_keeps_the_one_that_was_there(
+    cli: Cli, books: Books, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    @contextmanager
+    def progress() -> Iterator[Callable[..., None]]:
+        yield interrupt
+
+    (tmp_path / "old.db").write_text("precious")
+    before = set(tmp_path.iterdir())
+    monkeypatch.setattr("rentpay_cli.cli.backup._progress", progress)
+    for target in ("copy.db", "old.db"):
+        assert cli("backup", target, "--yes", "--json").refusal == (130, "interrupted")
+    assert set(tmp_path.iterdir()) == before
+    assert (tmp_path / "old.db").read_text() == "precious"
+
+
+def test_a_copy_that_takes_long_shows_a_bar_in_a_terminal_and_nowhere_else(cli: Cli, books: Books) -> None:
+    books.rt.close()
+    slowly = (
+        "import time; from rentpay_cli.cli import backup as command; from rentpay_cli.store import backup;"
+        " command.PATIENCE_SECONDS = 0.1; check = backup._check_integrity;"
+        " backup._check_integrity = lambda *all: (time.sleep(0.5), check(*all))[1];"
+        " from rentpay_cli.cli.app import main; main(['backup', 'copy.db', '--yes'])"
+    )
+    status, screen = in_a_terminal([], [], python=["-c", slowly])
+    assert status == 0
+    assert "Checking" in screen
+    assert "Checking" not in in_a_terminal(["backup", "copy.db", "--yes"], [])[1]
+    piped = subprocess.run(
+        [sys.executable, "-c", slowly],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": ROOT},
+    )
+    assert "Checking" not in piped.stdout + piped.stderr
 
 
 def test_an_existing_file_is_replaced_only_with_a_yes(cli: Cli, books: Books) -> None:
@@ -226,7 +291,7 @@ def test_a_restore_says_what_time_it_goes_back_to(cli: Cli, books: Books) -> Non
     cli("backup", "copy.db")
     books.rt.close()
     shown = cli("restore", "copy.db", "--yes").out
-    assert "01 Nov 2027 12:00:00" in shown
+    assert "01 Nov 2027 12:00:00 EAT" in shown
     assert "stopped" in shown
 
 
@@ -238,6 +303,7 @@ def test_on_postgresql_its_own_tools_are_named_and_the_password_is_not(cli: Cli)
         assert tool in ran.json["error"]["hint"]
         assert "postgresql://rent@db.example/rent?sslmode=require" in ran.json["error"]["hint"]
         assert "copy.dump" in ran.json["error"]["hint"]
+        assert ("rentpay payouts stop" in ran.json["error"]["hint"]) == (command == "restore")
         assert "s3cret" not in ran.out + cli(command, "copy.dump").err
 
 

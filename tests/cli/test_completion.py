@@ -6,12 +6,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rentpay_cli.flows import register
-from rentpay_cli.store import report_reads
+from rentpay_cli.flows.read_inbox import read_inbox
+from rentpay_cli.store import inbox, report_reads
 from tests.cli.conftest import OFFLINE, Books, Cli
+from tests.cli.test_every_command import every_command
 
 ROOT = str(Path(__file__).parents[2])
 
@@ -68,11 +71,64 @@ def test_numbers_are_offered_once_a_digit_is_typed(filled: Cli) -> None:
     assert completed("rentpay tenant add --property 2") == ["2"]
 
 
-@pytest.mark.parametrize("command", ["status", "disburse", "resolve"])
+@pytest.mark.parametrize("verb", ["show", "edit"])
+def test_the_register_s_own_commands_complete_names_and_numbers(filled: Cli, verb: str) -> None:
+    assert completed(f"rentpay owner {verb} ") == ["Wambui", "Wanjiru\\ Kamau"]
+    assert completed(f"rentpay owner {verb} 2") == ["2"]
+    assert completed(f"rentpay property {verb} s") == ["Sunset\\ Apartments"]
+    assert completed(f"rentpay tenant {verb} ") == ["Juma\\ Otieno"]
+
+
+def test_nothing_that_names_an_owner_property_tenant_or_payment_is_without_completion() -> None:
+    lacking = [
+        f"{' '.join(path)}: {parameter.name}"
+        for path, command in every_command()
+        for parameter in command.params
+        if (parameter.name in ("owner", "property", "tenant", "payment", "reference") or parameter.metavar == "ID")
+        and parameter.name != "before"
+        and parameter._custom_shell_complete is None
+    ]
+    assert lacking == []
+
+
+@pytest.mark.parametrize("command", ["status", "disburse", "resolve", "journal --payment", "journal list --payment"])
 def test_payments_are_offered_by_number_and_by_receipt(filled: Cli, command: str) -> None:
     assert completed(f"rentpay {command} ") == ["2", "1"]
     assert completed(f"rentpay {command} 2") == ["2"]
     assert completed(f"rentpay {command} skn") == ["SKN0000001"]
+
+
+def test_callbacks_are_offered_by_number_and_for_replay_only_those_that_are_held(filled: Cli, books: Books) -> None:
+    forged: list[Any] = [("collection", None, "10.0.0.1", b"{}")]
+    inbox.append(books.rt.database, forged, books.rt.now())
+    read_inbox(books.rt)
+    inbox.append(books.rt.database, forged, books.rt.now())
+    assert completed("rentpay callbacks show ") == ["2", "1"]
+    assert completed("rentpay callbacks show 1") == ["1"]
+    assert completed("rentpay callbacks replay ") == ["1"]
+    for shell in ("zsh", "fish"):
+        assert any("1" in line and "held" in line for line in completed("rentpay callbacks replay ", shell))
+        assert any("2" in line and "new" in line for line in completed("rentpay callbacks show ", shell))
+
+
+def test_the_settings_file_named_before_the_cursor_is_the_one_that_counts(
+    cli: Cli, books: Books, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli.forget(*OFFLINE, "RENTPAY_DATABASE_URL")
+    settings = {**OFFLINE, "RENTPAY_DATABASE_URL": database_url}
+    (tmp_path / "other.env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert completed("rentpay owner show ") == []
+    for named in ("other.env", str(tmp_path / "other.env"), "~/other.env"):
+        for line in (
+            f"rentpay owner show --env-file {named} W",
+            f"rentpay owner show --env-file={named} W",
+            f"rentpay payments --env-file {named} --owner W",
+            f"rentpay payments --json --env-file {named} --owner W",
+        ):
+            for shell in ("bash", "zsh", "fish"):
+                assert any("Kamau" in offered for offered in completed(line, shell)), (line, shell)
+    assert completed("rentpay owner show --env-file nothing.env W") == []
 
 
 def test_the_other_shells_see_a_word_about_each(filled: Cli) -> None:

@@ -118,13 +118,20 @@ def complete(command: Any) -> list[str]:
     return words
 
 
-CONFIGURED = [
-    (path, command)
-    for path, command in COMMANDS
-    if path[0] in ("owner", "property", "tenant", "report", "initiate", "record-payment", "disburse", "retry-failed")
-    or path[0] in ("balance", "status", "payments", "history", "serve-callbacks", "database")
-    or path == ("credential", "check")
-]
+WITHOUT_SETTINGS = {("demo",), ("explain",), ("init",), ("simulator",), ("credential", "encrypt")}
+WITHOUT_SETTINGS |= {("notify", "templates")}
+OF_THEIR_OWN = {("doctor",), ("watch",)}  # which say it in another way: see the tests below
+CONFIGURED = [(path, command) for path, command in COMMANDS if path not in WITHOUT_SETTINGS | OF_THEIR_OWN]
+RULING = ["--not-paid", "--reason", "R"]
+
+
+def test_the_walk_finds_every_command_that_is_registered() -> None:
+    def count(group: typer.Typer) -> int:
+        below = (info.typer_instance for info in group.registered_groups)
+        return len(group.registered_commands) + sum(count(each) for each in below if each)
+
+    assert len(set(PATHS)) == len(PATHS) == count(app)
+    assert set(PATHS) >= WITHOUT_SETTINGS | OF_THEIR_OWN
 
 
 @pytest.mark.parametrize(("path", "command"), CONFIGURED, ids=[" ".join(path) for path, _ in CONFIGURED])
@@ -140,11 +147,33 @@ def test_missing_and_bad_settings_end_with_4_before_anything_is_made(
         ({"MPESA_ENVIRONMENT": "sandbox", "PLATFORM_FEE_PERCENTAGE": "105"}, "PLATFORM_FEE_PERCENTAGE"),
     ):
         cli.configure(**settings)
-        ran = cli(*path, *complete(command), "--json")
+        ran = cli(*path, *complete(command), *(RULING if path == ("resolve",) else []), "--json")
         assert ran.refusal == (4, "configuration"), ran
         assert word in ran.json["error"]["message"]
         assert ran.json["error"]["hint"]
     assert not list(Path.cwd().rglob("*.db"))[1:]  # the one of the fixture
+
+
+def test_doctor_tells_bad_settings_as_a_finding_in_one_document(cli: Cli) -> None:
+    cli.configure(MPESA_ENVIRONMENT="live")
+    ran = cli("doctor", "--json")
+    assert ran.status == 6
+    (wrong,) = [check for check in ran.json["checks"] if check["result"] == "wrong"]
+    assert (ran.json["healthy"], wrong["name"]) == (False, "configuration")
+    assert "MPESA_ENVIRONMENT" in wrong["message"]
+
+
+def test_watch_never_has_a_document_whatever_the_settings_are(cli: Cli) -> None:
+    cli.configure(MPESA_ENVIRONMENT="live")
+    assert cli("watch", "--json").refusal == (2, "wrong_use")
+
+
+@pytest.mark.parametrize("path", sorted(WITHOUT_SETTINGS - {("demo",), ("simulator",)}), ids=" ".join)
+def test_what_needs_no_settings_answers_in_one_document_without_them(cli: Cli, path: tuple[str, ...]) -> None:
+    cli.forget(*OFFLINE, "RENTPAY_DATABASE_URL")
+    ran = cli(*path, *complete(dict(COMMANDS)[path]), "--json")
+    assert ran.json["success"] is (ran.status == 0)
+    assert "MPESA_ENVIRONMENT" not in ran.out
 
 
 def test_an_env_file_that_is_not_there_ends_with_4(cli: Cli) -> None:

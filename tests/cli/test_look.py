@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rentpay_cli.core.evidence import Moved, NotMoved, Overdue
+from rentpay_cli.flows import payouts
+from rentpay_cli.store import inbox
 from tests.cli.conftest import Books, Cli
 
 PAYMENT_KEYS = {
@@ -112,6 +115,38 @@ def test_watching_ends_when_nothing_is_open_any_more(cli: Cli, books: Books) -> 
     paying.join()
     assert ran.status == 0
     assert "completed: the owner was paid" in ran.out
+
+
+TIME = re.compile(r"[0-9]{2} Nov 2026 [0-9]{2}:[0-9]{2}(:[0-9]{2})?(?P<zone> EAT)?")
+
+
+@pytest.mark.parametrize(
+    ("command", "time"),
+    [
+        (("status", "1"), "23 Nov 2026 00:30:00"),
+        (("payments",), "23 Nov 2026 00:30"),
+        (("history", "1"), "23 Nov 2026 00:30"),
+        (("journal",), "23 Nov 2026 00:30"),
+        (("callbacks", "list"), "23 Nov 2026 00:30"),
+        (("callbacks", "show", "1"), "23 Nov 2026 00:30:00 EAT"),
+        (("payouts", "show"), "23 Nov 2026 00:30:00 EAT"),
+        (("health",), "23 Nov 2026 00:30:00 EAT"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_time_for_people_says_that_it_is_east_african(
+    cli: Cli, books: Books, command: tuple[str, ...], time: str
+) -> None:
+    books.at(datetime(2026, 11, 22, 21, 30, tzinfo=UTC))
+    books.completed(owner_paid_at=books.rt.now())
+    inbox.append(books.rt.database, [("collection", None, "10.0.0.1", b"{}")], books.rt.now())
+    payouts.stop_payouts(books.rt, "The password is being changed")
+    shown = cli(*command).out
+    assert time in shown
+    for found in TIME.finditer(shown):
+        assert found["zone"] or "(EAT)" in shown[: found.start()]
+    cli.configure(COLUMNS="80")
+    assert all(len(line) <= 80 for line in cli(*command).out.splitlines())
 
 
 # --- payments --------------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ ONE_OF_EACH: dict[str, dict[str, Any]] = {
     "rent_pending": {"rents_late": 1},
     "held_callbacks": {"held": 1},
     "open_findings": {"findings": 1},
+    "notices_failed": {"untold": 1},
 }
 
 

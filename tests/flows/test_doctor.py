@@ -156,10 +156,10 @@ def test_news_and_copies_are_told_with_their_age(healthy: Runtime) -> None:
         made_at = str(to_milliseconds(NOON - timedelta(days=3)))
         session.execute(text("INSERT INTO setting VALUES ('last_backup_at', :value)"), {"value": made_at})
     told = {check.name: (check.result.value, check.text) for check in look(healthy)}
-    assert told["callbacks"] == ("ok", "The last one came on 23 Nov 2026 09:00:00.")
-    assert told["balance"] == ("ok", "Working Account: KES 7 on 23 Nov 2026 12:00:00.")
+    assert told["callbacks"] == ("ok", "The last one came on 23 Nov 2026 09:00:00 EAT.")
+    assert told["balance"] == ("ok", "Working Account: KES 7 on 23 Nov 2026 12:00:00 EAT.")
     if healthy.database.is_sqlite:
-        assert told["backup"] == ("note", "The last copy was made on 20 Nov 2026 12:00:00.")
+        assert told["backup"] == ("note", "The last copy was made on 20 Nov 2026 12:00:00 EAT.")
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,17 @@ ROOT = str(Path(__file__).parents[2])
 
 
 def in_a_terminal(
-    arguments: Sequence[str], script: Sequence[tuple[str, str]], *, columns: int = 80, rows: int = 40
+    arguments: Sequence[str],
+    script: Sequence[tuple[str, str]],
+    *,
+    columns: int = 80,
+    rows: int = 40,
+    python: Sequence[str] = ("-m", "rentpay_cli"),
 ) -> tuple[int, str]:
-    """Run rentpay in a terminal; when the words are there, type the answer. Return its status and all it wrote."""
+    """Run rentpay, or other Python, in a terminal; when the words are there, type the answer.
+
+    Return its status and all it wrote.
+    """
     import fcntl
     import termios
 
@@ -27,7 +35,7 @@ def in_a_terminal(
     if child == 0:
         os.environ.pop("COLUMNS", None)
         os.environ |= {"TERM": "xterm-256color", "PYTHONPATH": ROOT}
-        os.execv(sys.executable, [sys.executable, "-m", "rentpay_cli", *arguments])
+        os.execv(sys.executable, [sys.executable, *python, *arguments])
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     seen = ""
     try:

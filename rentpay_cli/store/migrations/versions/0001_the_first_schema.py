@@ -24,6 +24,40 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_balance_reading_read_at"), "balance_reading", ["read_at"], unique=False)
     op.create_table(
+        "notice",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("subject", sa.Integer(), nullable=False),
+        sa.Column("audience", sa.String(), nullable=False),
+        sa.Column("words", sa.String(), nullable=True),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("problem", sa.String(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("next_try_at", sa.BigInteger(), nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("audience IN ('owner by e-mail','owner by SMS','operator')", name="notice_audience"),
+        sa.CheckConstraint("state IN ('new','sending','sent','failed','unknown')", name="notice_state"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "ix_notice_failed",
+        "notice",
+        ["changed_at"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('failed','unknown')"),
+        postgresql_where=sa.text("state IN ('failed','unknown')"),
+    )
+    op.create_index(
+        "ix_notice_open",
+        "notice",
+        ["audience", "next_try_at"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('new','sending')"),
+        postgresql_where=sa.text("state IN ('new','sending')"),
+    )
+    op.create_index("one_notice", "notice", ["kind", "subject", "audience"], unique=True)
+    op.create_table(
         "owner",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),

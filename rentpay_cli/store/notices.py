@@ -1,0 +1,138 @@
+"""The outbox of notices: written in the transaction that makes the news, told afterwards, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+from sqlmodel import Session, col, delete, select, update
+
+from rentpay_cli.core.clock import to_milliseconds
+from rentpay_cli.core.notices import Audience
+from rentpay_cli.core.redact import redact
+from rentpay_cli.store.engine import lock_while_deciding
+from rentpay_cli.store.tables import Disbursement, Notice, Owner, Payment, Property
+
+LOST_AFTER = timedelta(minutes=10)
+"""A notice that has been `sending` for so long was in the hands of a process that died."""
+
+
+def put(session: Session, kind: str, subject: int, audience: Audience, at: datetime, words: str | None = None) -> None:
+    """Add news that has not been told; what it is about (`kind` and `subject`) may be news once."""
+    session.add(
+        Notice(
+            kind=kind,
+            subject=subject,
+            audience=audience.value,
+            words=redact(words) if words else None,
+            state="new",
+            created_at=at,
+            next_try_at=at,
+        )
+    )
+
+
+_OVERDUE = text(
+    """
+    SELECT a.id, a.direction, a.number, COALESCE(a.payment_id, p.id) AS payment_id
+      FROM attempt a LEFT JOIN payment p ON p.disbursement_id = a.disbursement_id
+     WHERE a.state IN ('sending','waiting','unclear')
+       AND a.created_at < CASE a.direction WHEN 'payout' THEN :payout_before ELSE :collection_before END
+       AND NOT EXISTS (SELECT 1 FROM notice n WHERE n.kind = 'stuck' AND n.subject = a.id)
+     ORDER BY a.id LIMIT :limit
+    """
+)
+
+
+def put_stuck(session: Session, at: datetime, payout_age: timedelta, collection_age: timedelta, limit: int) -> int:
+    """Add news of requests whose outcome has been open for longer than their age allows; how many."""
+    lock_while_deciding(session, "notices")
+    rows = session.execute(
+        _OVERDUE,
+        {
+            "payout_before": to_milliseconds(at - payout_age),
+            "collection_before": to_milliseconds(at - collection_age),
+            "limit": limit,
+        },
+    ).all()
+    told = set()
+    for row in rows:
+        if row.id in told:
+            continue
+        told.add(row.id)
+        what = "the payout to its owner" if row.direction == "payout" else "the rent"
+        words = f"Payment {row.payment_id}: M-Pesa has not said what became of {what}. rentpay status {row.payment_id}"
+        put(session, "stuck", row.id, Audience.OPERATOR, at, words)
+    return len(told)
+
+
+def put_once(session: Session, kind: str, subject: int, at: datetime, words: str) -> None:
+    """Add news for the operator unless it was news before."""
+    lock_while_deciding(session, "notices")
+    if session.exec(select(Notice.id).where(Notice.kind == kind, Notice.subject == subject)).first() is None:
+        put(session, kind, subject, Audience.OPERATOR, at, words)
+
+
+def claim(session: Session, audience: Audience, created_before: datetime, now: datetime, limit: int) -> list[Notice]:
+    """News that is due to be told, ours from now on: nobody else tells it, even if we die over it."""
+    query = (
+        select(Notice)
+        .where(Notice.state == "new", Notice.audience == audience.value)
+        .where(col(Notice.next_try_at) <= now, col(Notice.created_at) <= created_before)
+        .order_by(col(Notice.id))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    found = list(session.exec(query))
+    for notice in found:
+        notice.state, notice.tries, notice.changed_at = "sending", notice.tries + 1, now
+        session.add(notice)
+    session.flush()
+    return found
+
+
+def settle(
+    session: Session,
+    notice_ids: Sequence[int],
+    state: str,
+    at: datetime,
+    *,
+    problem: str | None = None,
+    next_try_at: datetime | None = None,
+) -> None:
+    """Write down what became of notices: `sent`, `failed`, or `new` to be tried again later."""
+    changes: dict[str, Any] = {"state": state, "changed_at": at, "problem": problem}
+    if next_try_at is not None:
+        changes["next_try_at"] = next_try_at
+    session.execute(update(Notice).where(col(Notice.id).in_(notice_ids)).values(**changes))
+
+
+def give_up_lost(session: Session, now: datetime) -> None:
+    """Mark what a process that died may or may not have sent; it is not sent again."""
+    session.execute(
+        update(Notice)
+        .where(col(Notice.state) == "sending", col(Notice.changed_at) < now - LOST_AFTER)
+        .values(state="unknown", changed_at=now, problem="rentpay ended while it was being sent")
+    )
+
+
+def forget(session: Session, audience: Audience, created_before: datetime) -> None:
+    """Remove what waits and was made before the moment: nobody wants to be told, or it is no news any more."""
+    session.execute(
+        delete(Notice).where(
+            col(Notice.state) == "new", col(Notice.audience) == audience.value, col(Notice.created_at) < created_before
+        )
+    )
+
+
+def about_disbursement(session: Session, disbursement_id: int) -> tuple[Owner, Disbursement, list[tuple[int, str]]]:
+    """The owner, the disbursement, and the number and property of each payment in it."""
+    disbursement = session.get_one(Disbursement, disbursement_id)
+    paid = session.exec(
+        select(Payment.id, Property.name)
+        .where(Payment.disbursement_id == disbursement_id, Payment.property_id == Property.id)
+        .order_by(col(Payment.id))
+    )
+    return session.get_one(Owner, disbursement.owner_id), disbursement, [(number or 0, name) for number, name in paid]
