@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import base64
 import binascii
+import io
 import ipaddress
 import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from rentpay_cli.core.fee import parse_percentage
+from rentpay_cli.core.limits import Limits
 from rentpay_cli.core.money import parse_cents
+from rentpay_cli.core.redact import know_secrets
 from rentpay_cli.errors import BadConfiguration
 
 ENVIRONMENTS = ("simulator", "sandbox", "production")
@@ -50,6 +54,10 @@ EXAMPLES = {
     "RENTPAY_DATABASE_URL": "postgresql+psycopg://rentpay@db.example.co.ke/rentpay",
     "RENTPAY_CALLBACK_ALLOWED_IPS": "196.201.214.200,196.201.212.0/24",
     "RENTPAY_TRUSTED_PROXIES": "127.0.0.1",
+    "RENTPAY_CONFIRM_COLLECTION": "true",
+    "RENTPAY_LIMIT_TRANSFER": "250000",
+    "RENTPAY_LIMIT_DAY": "2000000",
+    "RENTPAY_LIMIT_OWNER_DAY": "500000",
     "RENTPAY_LOW_FLOAT": "50000",
     "RENTPAY_NOTIFY_OPERATOR": "mailto://user:password@mail.example.co.ke?to=operator@example.co.ke",
     "RENTPAY_NOTIFY_OWNER_EMAIL": "mailto://user:password@mail.example.co.ke?to={email}",
@@ -100,6 +108,8 @@ class Settings:
     database_url: str = field(default="", repr=False)
     allowed_networks: tuple[Network, ...] = ()
     trusted_proxies: tuple[Network, ...] = ()
+    confirm_collection: bool = False
+    limits: Limits = field(default_factory=Limits)
     low_float_cents: int = 0
     notify_operator: tuple[str, ...] = field(default=(), repr=False)
     notify_owner_email: str = field(default="", repr=False)
@@ -136,7 +146,33 @@ _FIELDS = {
 
 def load_settings(env_file: str | None = None) -> Settings:
     """Read and check the settings of this process; raises `BadConfiguration`."""
-    return check_settings(read_values(env_file))
+    values = read_values(env_file)
+    leave_out_secrets(values)
+    return check_settings(values)
+
+
+def leave_out_secrets(values: Mapping[str, str]) -> None:
+    """Let nothing that is kept or shown from now on have a secret of these settings in it."""
+    own = {values.get(name, "").strip() for name in SECRETS}
+    addresses = [address for value in values.values() if "://" in value for address in value.split()]
+    know_secrets("settings", own.union(*map(_secrets_in, addresses)))
+
+
+_NAMES_A_HOST = ("http", "postgres", "postgresql", "postgresql+psycopg", "sqlite", "mailto", "json", "xml", "form")
+"""An address that begins so names a real host; in others of apprise's a key may stand in its place."""
+
+
+def _secrets_in(address: str) -> set[str]:
+    """The passwords and keys in an address, such as apprise's and those of databases."""
+    try:
+        parts = urlsplit(address)
+        found = {parts.password or "", *(value for name, value in parse_qsl(parts.query) if "pass" in name.lower())}
+    except ValueError:  # it is no address, so that no password in it can be told apart
+        return {address}
+    if parts.scheme.rstrip("s") not in _NAMES_A_HOST and parts.scheme not in _NAMES_A_HOST:
+        keys = [parts.netloc.rpartition("@")[2], *parts.path.split("/")]
+        found |= {key for key in keys if key and not re.search(r"[{}@.]", key)}
+    return found | {unquote(value) for value in found}
 
 
 def read_values(env_file: str | None = None) -> dict[str, str]:
@@ -151,7 +187,11 @@ def read_values(env_file: str | None = None) -> dict[str, str]:
 def _env_files(env_file: str | None) -> list[Path]:
     files = [Path(".env")] if Path(".env").is_file() else []
     if env_file:
-        if not Path(env_file).is_file():
+        if Path(env_file).is_dir():
+            raise BadConfiguration(
+                f"'{env_file}', given with --env-file, is a folder.", "Name the settings file in it, such as its .env."
+            )
+        if not Path(env_file).exists():
             raise BadConfiguration(
                 f"The file '{env_file}' given with --env-file does not exist.",
                 "Check the path, or copy .env.example to it and fill it in.",
@@ -163,14 +203,75 @@ def _env_files(env_file: str | None) -> list[Path]:
 def _read_env_file(path: Path) -> dict[str, str]:
     from dotenv import dotenv_values
 
+    text = read_env_text(path)
+    values = dotenv_values(stream=io.StringIO(text), interpolate=False)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def read_env_text(path: Path) -> str:
+    """The text of a settings file, each line of which can be understood; raises `BadConfiguration`."""
+    from dotenv.parser import parse_stream
+
     try:
-        values = dotenv_values(path, interpolate=False)
+        text = path.read_text(encoding="utf-8")
+    except PermissionError as error:
+        raise _forbidden(path) from error
     except (OSError, UnicodeDecodeError) as error:
         raise BadConfiguration(
             f"The settings file '{path}' cannot be read: {error}.",
             "It must be readable UTF-8 text of NAME=value lines.",
         ) from error
-    return {name: value for name, value in values.items() if value is not None}
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error:  # the line itself is not shown: it may be a secret
+            before = len(binding.original.string) - len(binding.original.string.lstrip())
+            number = binding.original.line + binding.original.string[:before].count("\n")
+            raise BadConfiguration(
+                f"Line {number} of the settings file '{path}' is not understood.",
+                "Write NAME=value, with quotation marks around the whole value or not at all, or # before a remark.",
+            )
+    return text
+
+
+def _forbidden(path: Path) -> BadConfiguration:
+    try:
+        whose = f"it belongs to {path.owner()}"
+    except (OSError, KeyError):  # its folder may not be looked into, or its owner has no name
+        whose = "it belongs to somebody else"
+    return BadConfiguration(
+        f"The settings file '{path}' cannot be read by you: {whose}.",
+        f"Let it be yours: sudo chown $USER {path}; chmod 600 {path}. Or run rentpay as its owner.",
+    )
+
+
+def read_token() -> str | None:
+    """The access token of whoever runs this process: RENTPAY_TOKEN, RENTPAY_TOKEN_FILE, or one's own `token` file.
+
+    It never comes from a settings file: all who use that file would act as its owner. Raises `BadConfiguration`.
+    """
+    from platformdirs import user_config_path
+
+    token = os.environ.get("RENTPAY_TOKEN", "").strip()
+    if token:
+        return token
+    named = os.environ.get("RENTPAY_TOKEN_FILE", "").strip()
+    path = Path(named) if named else user_config_path("rentpay") / "token"
+    if not named and not path.exists():
+        return None
+    try:
+        with path.open(encoding="utf-8") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            token = file.read(1000).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise BadConfiguration(
+            f"The token file '{path}' cannot be read: {reason}.", "RENTPAY_TOKEN_FILE names a file with your token."
+        ) from error
+    if mode & 0o077:
+        raise BadConfiguration(
+            f"The token file '{path}' has mode {mode:04o}: others could read the token.",
+            f"Let it be readable by you alone: chmod 600 {path}. If others could read it, ask for a new token.",
+        )
+    return token
 
 
 def check_settings(values: Mapping[str, str]) -> Settings:
@@ -203,7 +304,13 @@ def check_settings(values: Mapping[str, str]) -> Settings:
         database_url=_database_url(given, environment),
         allowed_networks=allowed,
         trusted_proxies=proxies,
-        low_float_cents=_low_float(given),
+        confirm_collection=_switch(given, "RENTPAY_CONFIRM_COLLECTION"),
+        limits=Limits(
+            transfer_cents=_shillings(given, "RENTPAY_LIMIT_TRANSFER") or Limits().transfer_cents,
+            day_cents=_shillings(given, "RENTPAY_LIMIT_DAY"),
+            owner_day_cents=_shillings(given, "RENTPAY_LIMIT_OWNER_DAY"),
+        ),
+        low_float_cents=_shillings(given, "RENTPAY_LOW_FLOAT") or 0,
         notify_operator=_notify_operator(given),
         notify_owner_email=_notify_owner(given, "RENTPAY_NOTIFY_OWNER_EMAIL", "{email}"),
         notify_owner_sms=_notify_owner(given, "RENTPAY_NOTIFY_OWNER_SMS", "{phone}"),
@@ -216,8 +323,8 @@ def _missing(names: list[str]) -> BadConfiguration:
         if names[0] == "MPESA_ENVIRONMENT":
             return BadConfiguration(
                 "MPESA_ENVIRONMENT is not set, so that there is no M-Pesa to act on.",
-                "Set it in the environment or in .env, for example MPESA_ENVIRONMENT=sandbox. To practise first: "
-                "rentpay demo, or rentpay simulator > .env",
+                "Set everything up: rentpay init. To practise: rentpay init --environment simulator, or rentpay demo. "
+                "By hand: set it in the environment or in .env, for example MPESA_ENVIRONMENT=sandbox",
             )
         return BadConfiguration(
             f"{names[0]} is not set.",
@@ -341,11 +448,14 @@ def _switch(given: Mapping[str, str], name: str) -> bool:
     return value == "true"
 
 
-def _low_float(given: Mapping[str, str]) -> int:
+def _shillings(given: Mapping[str, str], name: str) -> int | None:
+    """The setting in cents, or None if it is not set."""
+    if name not in given:
+        return None
     try:
-        return parse_cents(given.get("RENTPAY_LOW_FLOAT", "0"))
+        return parse_cents(given[name])
     except ValueError as error:
-        raise _bad("RENTPAY_LOW_FLOAT", f"is wrong: {error}") from None
+        raise _bad(name, f"is wrong: {error}") from None
 
 
 def _notify_operator(given: Mapping[str, str]) -> tuple[str, ...]:

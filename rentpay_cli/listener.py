@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import heapq
 import ipaddress
+import resource
 import signal
 import socket
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
@@ -24,10 +27,23 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_TOKEN_LENGTH = 128
+MAX_HEAD_BYTES = 32 * 1024
+MAX_HEADERS = 100
+MAX_SENT_BODY_BYTES = 512 * 1024
+"""A body with everything around it: the sizes of its chunks, and what may follow them."""
+MAX_PIPELINED = 16
+MAX_SOURCE_LENGTH = 64
 BODY_SECONDS = 15
 FIRST_REQUEST_SECONDS = 15
+KEEP_ALIVE_SECONDS = 15
+ANSWER_SECONDS = 120
+"""Longer than a database may be locked: whoever reads the answer this slowly does not want it."""
 LARGEST_BATCH = 500
 MAX_CONNECTIONS = 1000
+ROOM_AFTER_SECONDS = 1.0
+"""For how long there may be more connections than that, so that a new one has time to say what it wants."""
+MOST_CONNECTIONS = 3 * MAX_CONNECTIONS
+OPEN_FILES = 4 * MAX_CONNECTIONS
 
 Arrival: TypeAlias = tuple[str, str | None, str | None, bytes]
 """Which address, the token in it, the source address, the body."""
@@ -88,7 +104,7 @@ def build_app(
         body = await _read_body(request)
         if isinstance(body, Response):
             return body
-        source = request.client.host if request.client else None
+        source = request.client.host[:MAX_SOURCE_LENGTH] if request.client else None
         try:
             await writer.store((path, token, source, body))
         except Exception as error:  # whatever it was, the sender must know that nothing was stored
@@ -176,15 +192,115 @@ def _refusal(status: int, text: str) -> Response:
 
 
 class _Impatient(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
-    """uvicorn's protocol, closing connections that never get as far as a request: they count as connections, too."""
+    """uvicorn's protocol with a deadline and a size for each stage of a connection, and a limit on their number.
+
+    The stages: no request yet, a body that comes, an answer that is owed, answered. Bytes that trickle in do not move
+    the deadline; only the next stage does. When there are too many connections, those go that have kept us waiting
+    longest, so that somebody who opens thousands does not lock out a callback.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:
+        """Begin to watch, and make room if there are too many now."""
         super().connection_made(transport)
-        self.loop.call_later(FIRST_REQUEST_SECONDS, self._close_unless_asked)
+        self._unanswered: deque[Any] = deque()
+        self._stage: object = None
+        self._stage_bytes = 0
+        self._deadline: asyncio.TimerHandle | None = None
+        self._watch()
+        if len(self.connections) > MOST_CONNECTIONS:
+            self._make_room()
+        else:
+            self.loop.call_later(ROOM_AFTER_SECONDS, self._make_room)
 
-    def _close_unless_asked(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
-            self.transport.close()
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop watching."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, unless this stage has had enough."""
+        self._stage_bytes += len(data)
+        super().data_received(data)
+        self._watch()
+        limit = MAX_SENT_BODY_BYTES if self._body_comes else MAX_HEAD_BYTES
+        if self._stage_bytes > limit and not self._owes_an_answer:
+            self._cut_off()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header, but none that follow a body."""
+        if self._body_comes:
+            return
+        if len(self.headers) >= MAX_HEADERS:
+            raise ValueError("there are too many headers")
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Take the head; httptools calls this, and makes a refusal of what it raises (h11 has limits of its own)."""
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD_BYTES:
+            raise ValueError("the head is too large")
+        if len(self._unanswered) > MAX_PIPELINED:
+            raise ValueError("too many requests wait for an answer")
+        super().on_headers_complete()
+        self._unanswered.append(self.cycle)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP; while an answer is owed, the refusal would be taken for it."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._cut_off()
+        else:
+            super().send_400_response(msg)
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        if self._unanswered:
+            self._unanswered.popleft()
+        super().on_response_complete()
+        self._watch()
+
+    @property
+    def _body_comes(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete and self.cycle.more_body
+
+    @property
+    def _owes_an_answer(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
+
+    def _watch(self) -> None:
+        stage = (self.cycle, self._body_comes, self._owes_an_answer)
+        if stage == self._stage:
+            return
+        self._stage, self._stage_bytes, self._stage_since = stage, 0, self.loop.time()
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self.loop.call_later(self._patience_seconds(), self._cut_off)
+
+    def _patience_seconds(self) -> float:
+        if self.cycle is None:
+            return FIRST_REQUEST_SECONDS
+        if self._body_comes:
+            return BODY_SECONDS + 5  # the refusal in words comes first
+        return ANSWER_SECONDS if self._owes_an_answer else KEEP_ALIVE_SECONDS + FIRST_REQUEST_SECONDS
+
+    def _make_room(self) -> None:
+        """Cut off as many as there are too many, those first that kept us waiting longest."""
+        too_many = len(self.connections) - MAX_CONNECTIONS
+        if too_many <= 0:
+            return
+        grace_seconds = ROOM_AFTER_SECONDS if len(self.connections) <= MOST_CONNECTIONS else 0
+        began_before = self.loop.time() - grace_seconds
+        waiting = [other for other in self.connections if other._kept_waiting_since(began_before)]
+        for slowest in heapq.nsmallest(too_many, waiting, key=lambda other: other._stage_since):
+            slowest._cut_off()
+            self.connections.discard(slowest)  # counted no longer: uvicorn is told of its end only later
+
+    def _kept_waiting_since(self, moment: float) -> bool:
+        return not self._owes_an_answer and self._stage_since <= moment
+
+    def _cut_off(self) -> None:
+        for cycle in self._unanswered:
+            cycle.disconnected = True  # what still works on an answer stops, instead of writing to nobody
+        self.transport.abort()
 
 
 class _Server(uvicorn.Server):
@@ -206,8 +322,17 @@ def listen_on(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=2048, reuse_port=False)
 
 
+def _allow_open_files() -> None:
+    """Ask for room for all connections: without it, a crowd of them keeps the database from opening its files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def serve(app: Starlette, bound: socket.socket, trusted_proxies: Sequence[str]) -> None:
     """Serve until SIGINT or SIGTERM, and answer what is in hand before returning."""
+    _allow_open_files()
     config = uvicorn.Config(
         app,
         http=_Impatient,
@@ -219,8 +344,7 @@ def serve(app: Starlette, bound: socket.socket, trusted_proxies: Sequence[str]) 
         date_header=False,
         proxy_headers=bool(trusted_proxies),
         forwarded_allow_ips=list(trusted_proxies),
-        limit_concurrency=MAX_CONNECTIONS,
-        timeout_keep_alive=15,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=20,
     )
     _Server(config).run(sockets=[bound])

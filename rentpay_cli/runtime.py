@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import ipaddress
 import os
 import secrets
 import socket
@@ -13,7 +14,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rentpay_cli.config import Settings
-from rentpay_cli.store import reads
+from rentpay_cli.core.access import EVERYTHING, Scope
+from rentpay_cli.store import access_reads, reads
 
 if TYPE_CHECKING:
     from rentpay_cli.daraja.client import Mpesa
@@ -31,12 +33,20 @@ def random_token() -> str:
 
 
 def who() -> str:
-    """Who acts, for the journal: the login name and the machine."""
+    """Who acts, for the journal: the login name and the machine, and where the person came from over SSH."""
     try:
         name = getpass.getuser()
     except (OSError, KeyError):
         name = f"uid {os.getuid()}"
-    return f"{name}@{socket.gethostname()}"
+    return f"{name}@{socket.gethostname()}{_from_where()}"
+
+
+def _from_where() -> str:
+    address = os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
+    try:
+        return f" from {ipaddress.ip_address(address)}"
+    except ValueError:
+        return ""
 
 
 @dataclass
@@ -48,6 +58,10 @@ class Runtime:
     new_token: Callable[[], str] = random_token
     actor: str = field(default_factory=who)
     made_database: Callable[[str], None] = lambda _: None
+    sending: Callable[[int], None] = lambda _: None
+    """Told the number of a payment right before a request that may move its money leaves."""
+    scope: Scope = EVERYTHING
+    """What may be read for whoever acts."""
 
     @cached_property
     def database(self) -> Database:
@@ -59,8 +73,12 @@ class Runtime:
 
     @cached_property
     def reader(self) -> reads.Reader:
-        """The read-only side of the database, made if it is not there yet; raises `BadDatabase`."""
-        return reads.ensure(self.settings.database_url, self.settings.environment, self.made_database)
+        """The read-only side of the database; raises `BadDatabase`, also if there is none: who looks makes nothing."""
+        found = reads.existing(self.settings.database_url, self.settings.environment)
+        if found is None:
+            raise reads.no_database(self.settings.database_url, self.settings.environment)
+        access_reads.narrow(found, self.scope)
+        return found
 
     @cached_property
     def mpesa(self) -> Mpesa:

@@ -20,6 +20,7 @@ from rentpay_cli.config import (
     load_settings,
     read_values,
 )
+from rentpay_cli.core.limits import Limits
 from rentpay_cli.errors import BadConfiguration
 
 CREDENTIAL = base64.b64encode(bytes(range(256))).decode()
@@ -41,6 +42,10 @@ EVERY_NAME = {
     "RENTPAY_DATABASE_URL": "sqlite:////var/lib/made-up.db",
     "RENTPAY_CALLBACK_ALLOWED_IPS": "196.201.214.200, 196.201.212.0/24",
     "RENTPAY_TRUSTED_PROXIES": "127.0.0.1",
+    "RENTPAY_CONFIRM_COLLECTION": "true",
+    "RENTPAY_LIMIT_TRANSFER": "150000",
+    "RENTPAY_LIMIT_DAY": "2000000",
+    "RENTPAY_LIMIT_OWNER_DAY": "500000",
     "RENTPAY_LOW_FLOAT": "50000",
     "RENTPAY_NOTIFY_OPERATOR": "mailto://mail.example.com json://hook.example.com",
     "RENTPAY_NOTIFY_OWNER_EMAIL": "mailto://mail.example.com?to={email}",
@@ -94,6 +99,8 @@ def test_every_name_reaches_the_settings() -> None:
         database_url="sqlite:////var/lib/made-up.db",
         allowed_networks=(ipaddress.ip_network("196.201.214.200"), ipaddress.ip_network("196.201.212.0/24")),
         trusted_proxies=(ipaddress.ip_network("127.0.0.1"),),
+        confirm_collection=True,
+        limits=Limits(transfer_cents=15_000_000, day_cents=200_000_000, owner_day_cents=50_000_000),
         low_float_cents=5_000_000,
         notify_operator=("mailto://mail.example.com", "json://hook.example.com"),
         notify_owner_email="mailto://mail.example.com?to={email}",
@@ -498,10 +505,38 @@ def test_a_stray_blank_inside_quotes_in_a_file_is_pointed_out(tmp_path: Path) ->
 
 
 def test_a_given_file_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    for path in (tmp_path / "missing.env", tmp_path):
-        with pytest.raises(BadConfiguration, match="does not exist") as missing:
+    for path, what in ((tmp_path / "missing.env", "does not exist"), (tmp_path, "is a folder")):
+        with pytest.raises(BadConfiguration, match=what) as missing:
             load_settings(str(path))
         assert str(path) in missing.value.message
+
+
+def test_a_line_that_cannot_be_understood_is_named_by_its_number_and_not_shown(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / ".env").write_text("# a remark\nMPESA_ENVIRONMENT=sandbox\n\nMPESA_PASSKEY='secret\n")
+    with pytest.raises(BadConfiguration, match=r"Line 4 of the settings file '\.env'") as broken:
+        load_settings()
+    assert "secret" not in broken.value.message + broken.value.hint + caplog.text
+
+
+def test_a_file_of_somebody_else_is_told_with_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("MPESA_ENVIRONMENT=sandbox\n")
+
+    def forbidden(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", forbidden)
+    with pytest.raises(BadConfiguration, match=f"belongs to {Path('.env').owner()}") as unreadable:
+        load_settings()
+    assert "chown" in unreadable.value.hint
+
+
+def test_without_settings_the_command_that_makes_them_is_named() -> None:
+    with pytest.raises(BadConfiguration, match="MPESA_ENVIRONMENT is not set") as nothing:
+        load_settings()
+    assert "rentpay init." in nothing.value.hint
+    assert "rentpay demo" in nothing.value.hint
 
 
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ def test_the_help_imports_nothing_heavy() -> None:
         ("health",),
         ("callbacks", "list"),
         ("journal", "list"),
+        ("journal", "head"),
     ],
 )
 def test_the_commands_that_are_typed_most_do_without_the_heavy_packages(

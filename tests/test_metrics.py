@@ -73,7 +73,7 @@ def test_a_worker_leaves_a_sign_of_life_at_most_every_15_seconds(rt: Runtime) ->
     for seconds in (0, 14, 15, 16, -60):  # the clock may be set back
         rt.now = lambda seconds=seconds: NOON + timedelta(seconds=seconds)
         worker._leave_sign()
-        row = reads.health(rt.reader, pending_before=0, processing_before=0, silence_before=0)
+        row = reads.health(rt.reader, pending_before=0, processing_before=0, silence_before=0, untold_since=0)
         told.append(int(row["worker_alive_at"]) - int(NOON.timestamp() * 1000))
     assert told == [0, 0, 15_000, 15_000, -60_000]
 

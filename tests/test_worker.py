@@ -85,7 +85,7 @@ def auto(rt: Runtime) -> None:
 
 
 def arrive(rt: Runtime, number: int) -> None:
-    inbox.append(rt.database, [("collection", None, None, b"{}")] * number, rt.now())
+    inbox.append(rt.database, [("collection", None, None, b"%d" % each) for each in range(number)], rt.now())
 
 
 def unread(rt: Runtime) -> int:

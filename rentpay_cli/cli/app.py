@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+import traceback
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -12,6 +16,7 @@ from typer.core import TyperGroup
 
 from rentpay_cli import __version__
 from rentpay_cli.cli import (
+    access,
     backup,
     balance,
     callbacks,
@@ -28,6 +33,7 @@ from rentpay_cli.cli import (
     journal,
     look,
     notify,
+    output,
     register,
     report,
     serve,
@@ -36,7 +42,7 @@ from rentpay_cli.cli import (
 )
 from rentpay_cli.cli.common import Command, Invocation, invocation
 from rentpay_cli.cli.simulator import simulator
-from rentpay_cli.errors import RentpayError
+from rentpay_cli.errors import BadDatabase, OutcomeUnknown, RentpayError, WrongUse
 
 _REGISTER, _MONEY_IN, _MONEY_OUT, _DOUBT, _LOOK, _RUN, _SET_UP = PANELS = (
     "Register",
@@ -70,9 +76,13 @@ app = typer.Typer(
 
 
 def _show_version(wanted: bool) -> None:
-    if wanted:
+    if not wanted:
+        return
+    if invocation.json:
+        show.document(version=__version__)
+    else:
         typer.echo(f"rentpay {__version__}")
-        raise typer.Exit
+    raise typer.Exit
 
 
 @app.callback()
@@ -80,6 +90,7 @@ def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
+    json: Annotated[bool, typer.Option("--json", hidden=True)] = False,
 ) -> None:
     pass
 
@@ -118,6 +129,7 @@ for name, group, panel in (
     ("tenant", register.tenant, _REGISTER),
     ("credential", credential.app, _SET_UP),
     ("database", database.app, _SET_UP),
+    ("access", access.app, _SET_UP),
     ("notify", notify.app, _SET_UP),
 ):
     app.add_typer(group, name=name, rich_help_panel=panel)
@@ -125,12 +137,16 @@ for name, group, panel in (
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its status."""
-    status = 1
+    output.guard()
     try:
         status = run(sys.argv[1:] if arguments is None else list(arguments))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _forget_standard_output()
+    except Exception as error:
+        status = _crashed(error)
+    try:
+        output.flush()
+    except output.OutputLost as lost:
+        told = _unwritten(lost)
+        status = status or told
     sys.exit(status)
 
 
@@ -138,36 +154,108 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status; every failure that an operator can meet is shown here."""
     invocation.__dict__.update(vars(Invocation(json="--json" in arguments)))
     try:
+        return _run(arguments)
+    except output.OutputLost as lost:
+        return _unwritten(lost)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        _refuse_unreadable(arguments)
         result = app(arguments, standalone_mode=False, prog_name="rentpay")
     except RentpayError as error:
-        show.error(error.code, error.message, error.hint, error.exit_status)
-        return error.exit_status
+        return _failed(error)
     except typer.Abort:
         return _interrupted()
     except typer.TyperException as error:
         return _wrong_use(error)
     except SystemExit as ended:
-        if isinstance(ended.__context__, BrokenPipeError):  # whoever read our output has gone, which is no failure
-            _forget_standard_output()
-            return 0
+        if isinstance(ended.__context__, output.OutputLost):  # of which typer makes this where the reader has gone
+            raise ended.__context__ from None
         raise
     if result == _INTERRUPTED:  # Ctrl-C, of which typer makes this result without a word
         return _interrupted()
     return result if isinstance(result, int) else 0
 
 
+def _refuse_unreadable(arguments: Sequence[str]) -> None:
+    """Bytes that are no text in the terminal's encoding cannot be looked up, kept or shown."""
+    for number, argument in enumerate(arguments, 1):
+        if any("\ud800" <= sign <= "\udfff" for sign in argument):
+            raise WrongUse(f"Argument {number} is not text in UTF-8.", "Type it again, or set LANG=C.UTF-8.")
+
+
 _INTERRUPTED = 130
 
 
+def _failed(error: RentpayError) -> int:
+    """Show the failure; its exit status says what is known about the money, whether or not it can be shown."""
+    if invocation.sent and isinstance(error, BadDatabase):  # what M-Pesa said could not be written down, or not read
+        hint = f"Do not send again. {error.hint} Then: {_where_to_see()}"
+        error = OutcomeUnknown(f"{error.message} {_sent_words()}", hint)
+    try:
+        show.error(error.code, error.message, error.hint, error.exit_status)
+        output.flush()
+    except output.OutputLost as lost:
+        output.tell(lost, f"{error.message} {error.hint}")
+        output.forget()
+    return error.exit_status
+
+
+def _crashed(error: Exception) -> int:
+    """Tell of a mistake of ours in a sentence that has nothing in it which the program was working on."""
+    if os.environ.get("RENTPAY_DEBUG", "") not in ("", "0"):
+        from rentpay_cli.core.redact import redact
+
+        with suppress(output.OutputLost):  # the sentence below is tried as well
+            sys.stderr.write(redact("".join(traceback.format_exception(error))))
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{type(error).__name__} in {Path(last.filename).name}, line {last.lineno}"
+    hint = (
+        "To see how it came about: RENTPAY_DEBUG=1 rentpay …, which hides secrets but not everything that is private."
+    )
+    if invocation.sent:  # it must not end as if nothing had been sent
+        message = f"rentpay made a mistake of its own ({where}). {_sent_words()}"
+        return _failed(OutcomeUnknown(message, f"Do not send again. See: {_where_to_see()}. {hint}", code="internal"))
+    return _failed(
+        RentpayError(f"rentpay made a mistake of its own ({where}); nothing was sent.", hint, code="internal")
+    )
+
+
 def _interrupted() -> int:
-    hint = "What M-Pesa has already accepted goes its way; see: rentpay payments"
-    show.error("interrupted", "Interrupted.", hint, _INTERRUPTED)
+    sent = invocation.sent
+    message = f"Interrupted. {_sent_words()}" if sent else "Interrupted."
+    hint = f"See what became of it: {_where_to_see()}" if sent else ""
+    show.error("interrupted", message, hint, _INTERRUPTED)
     return _INTERRUPTED
 
 
-def _forget_standard_output() -> None:
-    """Let Python's own last flush write to nowhere instead of complaining about a closed pipe."""
-    sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - it stays open until the process ends
+def _sent_words() -> str:
+    """What has left, in a sentence."""
+    sent = invocation.sent
+    return (
+        f"The request for payment {sent[0]} has left, and goes its way."
+        if len(sent) == 1
+        else f"The requests for {len(sent)} payments have left, and go their way."
+    )
+
+
+def _where_to_see() -> str:
+    return f"rentpay status {invocation.sent[0]}" if len(invocation.sent) == 1 else "rentpay payments"
+
+
+def _unwritten(lost: output.OutputLost) -> int:
+    """Say that the answer could not be written, and return the exit status for it: 5 if anything was sent."""
+    status = 1
+    if invocation.sent:
+        status = 5
+        output.tell(lost, f"{_sent_words()} Do not send again. See: {_where_to_see()}")
+    elif lost.errno == errno.EPIPE:  # whoever read our output has gone, which is no failure
+        status = 0
+    else:
+        output.tell(lost, "")
+    output.forget()
+    return status
 
 
 def _wrong_use(error: typer.TyperException) -> int:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from threading import Timer
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rentpay_cli.cli import documents, show
+from rentpay_cli.cli import documents, progress, show
 from rentpay_cli.cli.common import confirm, runtime, say_environment
 
 if TYPE_CHECKING:
@@ -60,35 +58,9 @@ def backup(
     show.next_step(f"Keep it on another machine. The way back: rentpay restore {file}")
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error, on a terminal only, that comes once the copy has taken a second."""
-    if show.wants_json() or not sys.stderr.isatty():
-        yield lambda *_: None
-        return
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        console=show.console(err=True),
-        transient=True,
-    )
-    task = bar.add_task("Copying", total=None)
-
-    def on_progress(done: int, total: int) -> None:
-        bar.update(task, completed=done, total=total, description="Checking" if done == total else "Copying")
-
-    patience = Timer(PATIENCE_SECONDS, bar.start)
-    patience.start()
-    try:
-        yield on_progress
-    finally:
-        patience.cancel()
-        patience.join()
-        bar.stop()
+def _progress() -> AbstractContextManager[Callable[[int, int], None]]:
+    """A bar that comes once the copy has taken a second."""
+    return progress.bar("Copying", "Checking", PATIENCE_SECONDS)
 
 
 def restore(

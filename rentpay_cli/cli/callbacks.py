@@ -62,11 +62,11 @@ def list_callbacks(
             (
                 str(row["id"]),
                 documents.listed_minute(row["received_at"]),
-                _ABOUT[row["path"]],
+                _about(row),
                 printable(row["source_ip"] or ""),
                 str(row["payment_id"] or ""),
                 row["state"],
-                printable(row["outcome"] or ""),
+                _outcome(row),
             )
             for row in rows
         ],
@@ -79,6 +79,21 @@ def list_callbacks(
 
 
 _ABOUT = {"collection": "rent", "payout": "payout", "timeout": "timeout"}
+
+
+def _about(row: documents.Row) -> str:
+    return "balance" if (row["outcome"] or "").startswith("balance ") else _ABOUT[row["path"]]
+
+
+def _outcome(row: documents.Row) -> str:
+    """What became of a callback, with the state of an attempt as people read it."""
+    state, comma, rest = (row["outcome"] or "").partition(",")
+    again = f" (came {row['copies']} times)" if row["copies"] > 1 else ""
+    return printable(documents.STATE_WORDS.get(state, state) + comma + rest) + again
+
+
+def _copies(row: documents.Row) -> str:
+    return f"{row['copies'] - 1:,} times, last {documents.local(row['last_copy_at'])}" if row["copies"] > 1 else ""
 
 
 @app.command("show", cls=Command)
@@ -110,13 +125,14 @@ def show_callback(
     show.block(
         f"Callback {number}",
         [
-            ("About", _ABOUT[row["path"]]),
+            ("About", _about(row)),
             ("Came", documents.local(row["received_at"])),
+            ("The same again", _copies(row)),
             ("From", printable(row["source_ip"] or "")),
             ("Address", "with a token" if row["token_sha256"] else "without a token: anybody could have sent it"),
             ("State", row["state"]),
             ("Read", documents.local(row["read_at"])),
-            ("Outcome", printable(row["outcome"] or "")),
+            ("Outcome", _outcome(row)),
             ("Payment", str(row["payment_id"] or "")),
         ],
     )
@@ -191,6 +207,8 @@ def _document(row: documents.Row) -> dict[str, Any]:
         "paymentId": None if row["payment_id"] is None else str(row["payment_id"]),
         "receivedAt": documents.moment(row["received_at"]),
         "readAt": documents.moment(row["read_at"]),
+        "copies": row["copies"],
+        "lastCopyAt": documents.moment(row["last_copy_at"]),
     }
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rentpay_cli.cli import completion, show
-from rentpay_cli.cli.common import confirm_in_production, runtime, say_environment
+from rentpay_cli.cli.common import confirm_in_production, runtime, say_environment, talk
 from rentpay_cli.cli.waiting import WAIT_SECONDS, Timeout, Wait, wait_for_payment
 
 
@@ -70,6 +70,8 @@ def initiate(
             force=force,
         )
         if wait:
+            if not show.wants_json():
+                talk(f"Payment {asked.payment_id}: asked {mask_phone(asked.phone)}; waiting for the outcome.")
             wait_for_payment(rt, asked.payment_id, timeout)
             return
     if show.wants_json():

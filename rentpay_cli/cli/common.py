@@ -8,13 +8,16 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperCommand, TyperOption
 
+from rentpay_cli.core.redact import harmless
+
 if TYPE_CHECKING:
+    from rentpay_cli.config import Settings
     from rentpay_cli.runtime import Runtime
 
 
@@ -25,6 +28,10 @@ class Invocation:
     json: bool = False
     yes: bool = False
     env_file: str | None = None
+    command: str = ""
+    """Its words after `rentpay`, by which it is looked up who may use it."""
+    sent: list[int] = field(default_factory=list)
+    """Numbers of the payments about which a request that may move money has left."""
 
 
 invocation = Invocation()
@@ -70,11 +77,34 @@ class Command(TyperCommand):
         self._examples = [line.strip() for line in examples.splitlines() if line.strip()]
         super().__init__(name, params=[*(params or []), *_common_options()], help=_unwrapped(text), **rest)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the command line; what is wrong with a number is said in plain words."""
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            error.message = _in_plain_words(error.message)
+            raise
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command, and remember which it is."""
+        invocation.command = ctx.command_path.partition(" ")[2]
+        return super().invoke(ctx)
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """The help, and the examples line by line, which help texts would run together."""
         super().format_help(ctx, formatter)
         if self._examples:
             typer.echo("\n".join([" Examples:", *map(_example, self._examples), ""]))
+
+
+def _in_plain_words(message: str) -> str:
+    if found := re.fullmatch(r"(.+) is not a valid (int|float)( range)?\.", message):
+        return f"{found[1]} is not a {'whole number' if found[2] == 'int' else 'number'}."
+    if found := re.fullmatch(r"(.+) is not in the range (?:x>=(.+)|(.+)<=x<=(.+))\.", message):
+        value, alone, least, most = found.groups()
+        bounds = f"at least {alone}" if alone else f"from {least} to {most}"
+        return f"{value} is not possible: it must be {bounds}."
+    return message
 
 
 def _unwrapped(text: str) -> str:
@@ -91,16 +121,55 @@ def _example(line: str) -> str:
 
 
 @contextmanager
-def runtime() -> Iterator[Runtime]:
-    """The live objects of this run, closed at its end; raises `BadConfiguration` before anything is opened."""
+def runtime(*, is_lasting: bool = False) -> Iterator[Runtime]:
+    """The live objects of this run, closed at its end, for somebody who may use this command.
+
+    What there is to say about who may is said once the command has done its work, or at once if that lasts. Raises
+    `BadConfiguration` before anything is opened, and `NotAllowed`.
+    """
     from rentpay_cli.config import load_settings
     from rentpay_cli.runtime import Runtime
 
-    rt = Runtime(load_settings(invocation.env_file), made_database=say_made)
+    rt = Runtime(load_settings(invocation.env_file), made_database=say_made, sending=invocation.sent.append)
     try:
+        is_open = admit(rt)
+        if is_open and is_lasting:
+            say_open()
         yield rt
+        if is_open and not is_lasting:
+            say_open()
     finally:
         rt.close()
+
+
+def admit(rt: Runtime) -> bool:
+    """Let the runtime act for whoever asks; whether the database is open to all. Raises `NotAllowed`."""
+    from rentpay_cli.config import read_token
+    from rentpay_cli.flows import permit
+
+    return permit.admit(rt, invocation.command, read_token)
+
+
+def admit_to(settings: Settings) -> None:
+    """Let nobody go on who may not use this command on the database of these settings; raises `NotAllowed`."""
+    from rentpay_cli.runtime import Runtime
+
+    rt = Runtime(settings)
+    try:
+        admit(rt)
+    finally:
+        rt.close()
+
+
+def say_open() -> None:
+    """Say that nobody needs a token yet, where something was changed."""
+    from rentpay_cli.core.access import CHANGING
+
+    if invocation.command in CHANGING and not invocation.json:
+        talk(OPEN_TO_ALL)
+
+
+OPEN_TO_ALL = "Nobody has an access token yet: whoever can open this database is admin. See: rentpay access add --help"
 
 
 def say_made(url: str) -> None:
@@ -110,7 +179,7 @@ def say_made(url: str) -> None:
 
 def talk(text: str) -> None:
     """Say something to the person, on standard error."""
-    typer.echo(text, err=True)
+    typer.echo(harmless(text), err=True)
 
 
 def say_environment(rt: Runtime) -> None:
@@ -132,6 +201,6 @@ def confirm(question: str) -> None:
     if invocation.yes:
         return
     if invocation.json or not sys.stdin.isatty():
-        raise WrongUse("This needs a yes, and there is no terminal to ask at.", "Add --yes if you mean it.")
-    if not typer.confirm(question, err=True):
+        raise WrongUse(f"This needs a yes, and there is no terminal to ask at: {question}", "Add --yes if you mean it.")
+    if not typer.confirm(harmless(question), err=True):
         raise RuleRefused("Nothing was done.", code="declined")

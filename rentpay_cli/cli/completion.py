@@ -34,8 +34,9 @@ def _offers(find: Callable[[Reader, str], Iterator[tuple[str, str]]]) -> Callabl
 
 @contextmanager
 def _reader() -> Iterator[Reader]:
-    """The database as the settings name it; it is never made here."""
-    from rentpay_cli.config import load_settings
+    """The database as the settings name it, as far as it is for whoever types; it is never made here."""
+    from rentpay_cli.config import load_settings, read_token
+    from rentpay_cli.flows import permit
     from rentpay_cli.store.report_reads import open_if_there
 
     os.environ.setdefault("PGCONNECT_TIMEOUT", "2")
@@ -44,6 +45,7 @@ def _reader() -> Iterator[Reader]:
     )  # the shell has not read the line yet
     reader = open_if_there(load_settings(env_file).database_url)
     try:
+        permit.narrow(reader, read_token)
         yield reader
     finally:
         reader.close()

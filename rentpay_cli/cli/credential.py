@@ -34,10 +34,17 @@ def encrypt(
     rentpay credential encrypt --certificate ProductionCertificate.cer
     rentpay credential encrypt --certificate ProductionCertificate.cer --password-file password.txt > credential.txt
     """
+    from rentpay_cli.core.redact import know_secrets
     from rentpay_cli.daraja.credential import encrypt_password, read_certificate
+    from rentpay_cli.errors import RuleRefused
 
-    read = read_certificate(_certificate_bytes(certificate))
+    file = _certificate_file(certificate)
+    try:
+        read = read_certificate(_bytes_of(file))
+    except RuleRefused as error:
+        raise RuleRefused(f"{file}: {error.message}", error.hint, code=error.code) from error
     password = _password(password_file)
+    know_secrets("initiator", {password.strip().decode("utf-8", "surrogateescape")})
     if password != password.strip():
         talk("Note: the password begins or ends with a blank, which M-Pesa may refuse with error 2001.")
     credential = encrypt_password(password, read)
@@ -81,20 +88,33 @@ def check() -> None:
         show.line(words)
 
 
-def _certificate_bytes(given: Path | None) -> bytes:
+def _certificate_file(given: Path | None) -> Path:
     from rentpay_cli.config import read_values
+    from rentpay_cli.errors import BadConfiguration
+
+    if given is not None:
+        return given
+    named = read_values(invocation.env_file).get("MPESA_CERTIFICATE", "").strip()
+    if not named:
+        raise BadConfiguration(
+            "No certificate was named.",
+            "Add --certificate FILE, or set MPESA_CERTIFICATE to Safaricom's certificate.",
+        )
+    return Path(named)
+
+
+def _bytes_of(given: Path) -> bytes:
     from rentpay_cli.errors import BadConfiguration, NotFound
 
-    if given is None:
-        named = read_values(invocation.env_file).get("MPESA_CERTIFICATE", "").strip()
-        if not named:
-            raise BadConfiguration(
-                "No certificate was named.",
-                "Add --certificate FILE, or set MPESA_CERTIFICATE to Safaricom's certificate.",
-            )
-        given = Path(named)
     try:
         return given.read_bytes()
+    except PermissionError as error:
+        raise BadConfiguration(
+            f"The certificate '{given}' cannot be read by you: {error.strerror}.",
+            "Let yourself read it, with chmod or as its owner; it holds no secret.",
+        ) from error
+    except IsADirectoryError as error:
+        raise NotFound(f"'{given}' is a folder.", "Name the certificate itself with --certificate.") from error
     except OSError as error:
         raise NotFound(
             f"The certificate '{given}' cannot be read: {error.strerror}.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from rentpay_cli.cli import show
-from rentpay_cli.cli.common import Command, invocation
+from rentpay_cli.cli.common import Command, admit_to, invocation
 
 app = typer.Typer(help="The database: bring an older one up to date.", no_args_is_help=True)
 
@@ -28,6 +28,7 @@ def upgrade() -> None:
     from rentpay_cli.store import reads, schema
 
     settings = load_settings(invocation.env_file)
+    admit_to(settings)
     schema.create_or_upgrade(settings.database_url, settings.environment)
     reads.ensure(settings.database_url, settings.environment, lambda _: None).close()
     if show.wants_json():

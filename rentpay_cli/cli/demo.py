@@ -62,7 +62,7 @@ class Stage:
         self.say(f"\n  $ rentpay {' '.join(_quoted(argument) for argument in arguments)}", "bold cyan")
         done = self._rentpay(*arguments, columns=100)
         for text in (done.stdout + done.stderr).rstrip().splitlines():
-            if not text.startswith(("Environment:", "Made a new database")):
+            if not text.startswith(("Environment:", "Made a new database", "Nobody has an access token")):
                 self.say(f"    {text}".rstrip())
         self.commands.append({"command": ["rentpay", *arguments], "exitStatus": done.returncode})
         return done.returncode

@@ -117,6 +117,7 @@ def retry_failed(
     from rentpay_cli.core.money import show_kes
     from rentpay_cli.errors import WrongUse
     from rentpay_cli.flows import retry as flow
+    from rentpay_cli.store import reads
 
     if include not in (None, "mend-first"):
         raise WrongUse(f"'{include}' is not a value of --include.", "Use --include mend-first.")
@@ -132,7 +133,8 @@ def retry_failed(
         if not show.wants_json():
             _show_plan(plan, words)
         if dry_run or not plan.sends:
-            _show_unsent(plan, dry_run)
+            stop = reads.stop_in_force(rt.reader)
+            _show_unsent(plan, dry_run, stop["reason"] if stop else None)
             return
         confirm_in_production(rt, f"Send {words}?")
         run = _with_progress(rt, plan, mended)
@@ -165,7 +167,7 @@ def _show_plan(plan: Plan, words: str) -> None:
         show.next_step("See them: rentpay payments --disbursement-status failed")
 
 
-def _show_unsent(plan: Plan, dry_run: bool) -> None:
+def _show_unsent(plan: Plan, dry_run: bool, stop_reason: str | None) -> None:
     if show.wants_json():
         show.document(
             message="Nothing was sent" if dry_run else "Retried 0 failed disbursements",
@@ -173,9 +175,16 @@ def _show_unsent(plan: Plan, dry_run: bool) -> None:
             results={"total": len(plan.sends), "successful": 0, "failed": 0, "skipped": 0, "unclear": 0, "errors": []},
             leftAlone=plan.left_alone,
             floatCovers=plan.is_covered,
+            payoutsStopped=stop_reason,
         )
-    elif dry_run:
+        return
+    if dry_run:
         show.line("Nothing was sent.")
+    if stop_reason is not None:
+        show.line(f"Nothing can be sent now: all payouts are stopped ({stop_reason})", "bold red")
+        show.next_step("See why: rentpay payouts show")
+    elif dry_run and plan.sends:
+        show.next_step("Send them: the same command without --dry-run")
 
 
 def _with_progress(rt: Any, plan: Plan, mended: tuple[Any, ...]) -> Run:

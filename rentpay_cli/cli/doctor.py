@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rentpay_cli.cli import show
-from rentpay_cli.cli.common import invocation
+from rentpay_cli.cli.common import admit, invocation
 
 if TYPE_CHECKING:
     from rentpay_cli.flows.doctor import Check
@@ -57,6 +57,7 @@ def _checks(offline: bool) -> list[Check]:
     named = [Path(".env"), *([Path(invocation.env_file)] if invocation.env_file else [])]
     rt = Runtime(settings)
     try:
+        admit(rt)
         return list(examine(rt, [path for path in named if path.is_file()], offline=offline))
     finally:
         rt.close()

@@ -7,8 +7,19 @@ from typing import Any
 from rentpay_cli.core.clock import from_milliseconds, iso_utc, list_local, show_local
 from rentpay_cli.core.money import shillings
 from rentpay_cli.core.phone import mask_phone
+from rentpay_cli.core.redact import masked
 
 Row = dict[str, Any]
+
+
+STATE_WORDS = {
+    "sending": "being sent",
+    "waiting": "accepted, outcome open",
+    "unclear": "unclear",
+    "moved": "money moved",
+    "not_moved": "nothing moved",
+}
+"""The state of an attempt, as people read it."""
 
 
 def moment(milliseconds: int | None) -> str | None:
@@ -19,6 +30,11 @@ def moment(milliseconds: int | None) -> str | None:
 def local(milliseconds: int | None) -> str:
     """A stored moment as people see it, with the name of its zone."""
     return "" if milliseconds is None else show_local(from_milliseconds(milliseconds))
+
+
+def written_until(stop: Row) -> str:
+    """When anything was last written before payouts were stopped, in words."""
+    return local(stop["written_until"]) or "the copy was made"
 
 
 def listed(milliseconds: int | None) -> str:
@@ -36,6 +52,16 @@ def phone(number: str | None, *, reveal: bool) -> str | None:
     return number if reveal or number is None else mask_phone(number)
 
 
+def known_shillings(cents: int | None) -> int | float | None:
+    """An amount as scripts see it; None if it is not known, or not for whoever asks."""
+    return None if cents is None else shillings(cents)
+
+
+def checkout_id(identifier: str | None, *, reveal: bool) -> str | None:
+    """M-Pesa's checkout id, in which the tenant's phone number stands: masked unless it was asked for."""
+    return identifier if reveal or identifier is None else masked(identifier)
+
+
 def disbursement_status(row: Row) -> str:
     """The status of the owner's share; a payment that is not paid yet has one that is still to be sent."""
     return row["disbursement_status"] or "pending"
@@ -46,6 +72,11 @@ def is_unclear(row: Row) -> bool:
     return bool(row["payout_state"] == "unclear")
 
 
+def lacks_receipt(row: Row) -> bool:
+    """Whether the tenant paid and M-Pesa's receipt is still to come."""
+    return bool(row["status"] == "success" and row["method"] == "mpesa" and row["receipt"] is None)
+
+
 def payment(row: Row, *, reveal: bool = False) -> Row:
     """A payment with everything that is stored about it."""
     return {
@@ -53,9 +84,9 @@ def payment(row: Row, *, reveal: bool = False) -> Row:
         "status": row["status"],
         "amount": shillings(row["amount_cents"]),
         "currency": "KES",
-        "platformFee": shillings(row["fee_cents"]),
+        "platformFee": known_shillings(row["fee_cents"]),
         "receipt": row["receipt"],
-        "receiptPending": row["status"] == "success" and row["method"] == "mpesa" and row["receipt"] is None,
+        "receiptPending": lacks_receipt(row),
         "method": row["method"],
         "unclear": row["collection_state"] == "unclear",
         "phone": phone(row["phone"], reveal=reveal),
@@ -65,7 +96,7 @@ def payment(row: Row, *, reveal: bool = False) -> Row:
         "ownerName": row["owner_name"],
         "tenantId": row["tenant_id"],
         "tenantName": row["tenant_name"],
-        "checkoutRequestId": row["checkout_request_id"],
+        "checkoutRequestId": checkout_id(row["checkout_request_id"], reveal=reveal),
         "merchantRequestId": row["merchant_request_id"],
         "createdAt": moment(row["created_at"]),
         "paidAt": moment(row["paid_at"]),
@@ -76,7 +107,7 @@ def payment(row: Row, *, reveal: bool = False) -> Row:
         "ownerAccountNumber": row["owner_account_number"],
         "disbursementStatus": disbursement_status(row),
         "disbursementUnclear": is_unclear(row),
-        "disbursementAmount": shillings(row["share_cents"]),
+        "disbursementAmount": known_shillings(row["share_cents"]),
         "disbursementTransactionId": row["transaction_id"],
         "disbursementConversationId": row["conversation_id"],
         "disbursementDate": moment(row["completed_at"]),
@@ -89,8 +120,8 @@ def disbursement(row: Row, payouts: list[Row]) -> Row:
     return {
         "paymentId": str(row["id"]),
         "amount": shillings(row["amount_cents"]),
-        "disbursementAmount": shillings(row["share_cents"]),
-        "platformFee": shillings(row["fee_cents"]),
+        "disbursementAmount": known_shillings(row["share_cents"]),
+        "platformFee": known_shillings(row["fee_cents"]),
         "status": disbursement_status(row),
         "unclear": is_unclear(row),
         "transactionId": row["transaction_id"],
@@ -98,10 +129,12 @@ def disbursement(row: Row, payouts: list[Row]) -> Row:
         "date": moment(row["completed_at"]),
         "ownerPaybill": row["owner_paybill"],
         "ownerAccountNumber": row["owner_account_number"],
-        "mpesaCharge": None if row["charge_cents"] is None else shillings(row["charge_cents"]),
+        "receiverName": row["receiver_name"],
+        "mpesaCharge": known_shillings(row["charge_cents"]),
         "failureCode": row["disbursement_failure_code"],
         "failureReason": row["disbursement_failure_reason"],
         "retryAdvice": row["advice"],
+        "heldReason": row["held_reason"],
         "attempts": [attempt(each) for each in payouts],
     }
 
@@ -178,7 +211,22 @@ def rented_property(row: Row) -> Row:
         "accountNumber": row["account_number"],
         "rent": shillings(row["rent_cents"]),
         "feePercentage": None if row["fee_percentage"] is None else float(row["fee_percentage"]),
+        "paybillName": row["paybill_name"],
+        "heldChange": _held_change(row),
         "createdAt": moment(row["created_at"]),
+    }
+
+
+def _held_change(row: Row) -> Row | None:
+    """The change of where a property's rent goes that waits to be confirmed."""
+    if row["change_id"] is None:
+        return None
+    return {
+        "paybill": row["change_paybill"],
+        "accountNumber": row["change_account_number"],
+        "organisationName": row["change_name"],
+        "askedBy": row["change_asked_by"],
+        "askedAt": moment(row["change_asked_at"]),
     }
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated
 
 import typer
 
 from rentpay_cli.cli import completion, documents, show
-from rentpay_cli.cli.common import Command, confirm, confirm_in_production, runtime, say_environment
+from rentpay_cli.cli.common import Command, confirm, confirm_in_production, invocation, runtime, say_environment, talk
 from rentpay_cli.cli.waiting import WAIT_SECONDS, Timeout, Wait, until
-from rentpay_cli.core.money import show_kes
+from rentpay_cli.core.money import shillings, show_kes
 
 payouts = typer.Typer(help="Stop all payouts, and let them go on.", no_args_is_help=True)
 
 MOST_AT_ONCE = 200
+_OneOwner = Annotated[
+    str | None,
+    typer.Option(help="Only payouts to this owner, by number or name.", autocompletion=completion.owners),
+]
 
 
 def chase(wait: Wait = False, timeout: Timeout = WAIT_SECONDS) -> None:
@@ -44,10 +49,13 @@ def chase(wait: Wait = False, timeout: Timeout = WAIT_SECONDS) -> None:
 
             until(answered, timeout, "Waiting for M-Pesa…")
         rows = [reads.payment(rt.reader, each.payment_id) for each in chased]
-    results = [
+        unclear = reads.unclear(rt.reader)
+    asked = {(each.payment_id, each.direction.value) for each in chased}
+    left_out = [row for row in unclear if (row["payment_id"], row["direction"]) not in asked]
+    results: list[documents.Row] = [
         {
             "paymentId": str(each.payment_id),
-            "about": "rent" if each.direction.value == "collection" else "disbursement",
+            "about": _ABOUT[each.direction.value],
             "outcome": outcomes.get(each.enquiry_id, each.outcome) if each.enquiry_id else each.outcome,
             "paymentStatus": row["status"] if row else None,
             "disbursementStatus": row["disbursement_status"] if row else None,
@@ -55,17 +63,40 @@ def chase(wait: Wait = False, timeout: Timeout = WAIT_SECONDS) -> None:
         }
         for each, row in zip(chased, rows, strict=True)
     ]
-    still_open = sum(1 for result in results if result["unclear"])
+    not_asked: list[documents.Row] = [
+        {"paymentId": str(row["payment_id"]), "about": _ABOUT[row["direction"]], "outcome": _why_not_asked(row)}
+        for row in left_out
+    ]
     if show.wants_json():
-        show.document(message=f"Asked M-Pesa about {len(results)}", results=results, unclear=still_open)
+        show.document(
+            message=f"Asked M-Pesa about {len(results)}", results=results, notAsked=not_asked, unclear=len(unclear)
+        )
         return
     show.table(
         [("Payment", "right"), ("About", "left"), ("What M-Pesa says", "left")],
-        [(str(r["paymentId"]), str(r["about"]), str(r["outcome"])) for r in results],
+        [(r["paymentId"], r["about"], r["outcome"]) for r in (*results, *not_asked)],
         empty="Nothing has gone quiet: there is nothing to ask about.",
     )
-    if still_open:
-        show.next_step("What stays unclear, look up on the paybill's statement, then: rentpay resolve ID")
+    if unclear:
+        first = min(unclear, key=_is_askable)["payment_id"]
+        show.next_step(
+            "What stays unclear, look up on the paybill's statement, then: "
+            f"rentpay resolve {first} --paid RECEIPT, or --not-paid --reason TEXT"
+        )
+
+
+_ABOUT = {"collection": "rent", "payout": "disbursement"}
+
+
+def _is_askable(row: documents.Row) -> bool:
+    return bool(row["askable"])
+
+
+def _why_not_asked(row: documents.Row) -> str:
+    """Why an unclear request was not asked about in this run."""
+    if not _is_askable(row):
+        return "unclear: M-Pesa never gave it an id to ask by: look on the paybill's statement"
+    return "unclear: it is too early to ask M-Pesa about it"
 
 
 def resolve(
@@ -100,7 +131,8 @@ def resolve(
         about = flow.question(rt, ruling)
         what = "the tenant's payment" if about.direction.value == "collection" else "the payout to the owner"
         verdict = f"was paid, with receipt {ruling.receipt}" if ruling.receipt else "was NOT paid"
-        confirm(f"Rule that {what} of {show_kes(about.amount_cents)} (payment {number}) {verdict}?")
+        unsent = "Nothing was sent to the owner from here, as far as this database knows. " if about.never_sent else ""
+        confirm(f"{unsent}Rule that {what} of {show_kes(about.amount_cents)} (payment {number}) {verdict}?")
         state = flow.resolve(rt, ruling)
     if show.wants_json():
         show.document(
@@ -112,70 +144,184 @@ def resolve(
 
 
 @payouts.command("stop", cls=Command)
-def stop(reason: Annotated[str, typer.Option(metavar="TEXT", help="Why.", show_default=False)]) -> None:
-    """Let no payout leave from now on, whoever asks for it. Rent still comes in.
+def stop(
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why.", show_default=False)], owner: _OneOwner = None
+) -> None:
+    """Let no payout leave from now on, whoever asks for it; or none to one owner. Rent still comes in.
 
     Examples:
     rentpay payouts stop --reason "the operator's password is being changed"
+    rentpay payouts stop --owner "Wanjiru Kamau" --reason "she asked us to wait"
     """
+    from rentpay_cli.flows.look import one
     from rentpay_cli.flows.payouts import stop_payouts
+    from rentpay_cli.store import reads
 
     with runtime() as rt:
         say_environment(rt)
-        stop_payouts(rt, reason)
+        owner = None if owner is None else str(one(rt, "owner", owner)["name"])
+        stop_payouts(rt, reason, owner)
+        is_stopped = reads.stop_in_force(rt.reader) is not None
     if show.wants_json():
-        show.document(message="Payouts stopped", stopped=True, reason=reason)
-    else:
+        show.document(message="Payouts stopped", stopped=is_stopped, owner=owner, reason=reason)
+    elif owner is None:
         show.line("All payouts are stopped.")
         show.next_step("Let them go on: rentpay payouts resume")
+    else:
+        show.line(f"Payouts to {owner} are stopped.")
+        show.next_step(f"Let them go on: rentpay payouts resume --owner {shlex.quote(owner)}")
 
 
 @payouts.command("resume", cls=Command)
-def resume() -> None:
-    """Let payouts leave again, once what stopped them is mended.
+def resume(owner: _OneOwner = None) -> None:
+    """Let payouts leave again, or those to one owner, once what stopped them is mended.
 
     After 2001 or 8006 make sure that the operator's password, its certificate and its role are right: a few more wrong
     tries lock the operator.
 
     Examples:
     rentpay payouts resume
+    rentpay payouts resume --owner "Wanjiru Kamau"
     """
+    if owner is not None:
+        _resume_owner(owner)
+        return
+    from rentpay_cli.core.disburse import follows_restore
     from rentpay_cli.flows.payouts import resume_payouts
+    from rentpay_cli.store import reads
 
     with runtime() as rt:
         say_environment(rt)
-        confirm_in_production(rt, "Let payouts leave again?")
+        stop = reads.stop_in_force(rt.reader)
+        unsent = reads.unsent(rt.reader)
+        if stop is not None and follows_restore(stop["reason"]) and unsent["payouts"]:
+            words = _unsent_words(stop, unsent)
+            if invocation.yes and not show.wants_json():
+                talk(words)
+            confirm(f"{words} Let them leave?")
+        else:
+            confirm_in_production(rt, "Let payouts leave again?")
         reason = resume_payouts(rt)
     if show.wants_json():
-        show.document(message="Payouts resumed", stopped=False, reason=reason)
+        show.document(
+            message="Payouts resumed",
+            stopped=False,
+            reason=reason,
+            unsent=int(unsent["payouts"]),
+            unsentAmount=shillings(int(unsent["cents"])),
+        )
+        return
+    show.line(f"Payouts may leave again. They had been stopped because: {reason}")
+    if follows_restore(reason):
+        show.next_step("See what waits: rentpay payments --disbursement-status pending")
     else:
-        show.line(f"Payouts may leave again. They had been stopped because: {reason}")
         show.next_step("Send what failed: rentpay retry-failed --include mend-first --dry-run")
+
+
+def _resume_owner(reference: str) -> None:
+    from rentpay_cli.flows.look import one
+    from rentpay_cli.flows.payouts import resume_payouts
+    from rentpay_cli.store import reads
+
+    with runtime() as rt:
+        say_environment(rt)
+        owner = str(one(rt, "owner", reference)["name"])
+        confirm_in_production(rt, f"Let payouts to {owner} leave again?")
+        reason = resume_payouts(rt, owner)
+        is_stopped = reads.stop_in_force(rt.reader) is not None
+    if show.wants_json():
+        show.document(message="Payouts resumed", stopped=is_stopped, owner=owner, reason=reason)
+        return
+    show.line(f"Payouts to {owner} may leave again. They had been stopped because: {reason}")
+    if is_stopped:
+        show.next_step("All payouts are stopped, still: rentpay payouts show")
+    else:
+        show.next_step(f"See what waits: rentpay payments --owner {shlex.quote(owner)} --disbursement-status pending")
+
+
+def _unsent_words(stop: documents.Row, unsent: documents.Row) -> str:
+    count, sum_words = int(unsent["payouts"]), show_kes(int(unsent["cents"]))
+    many = f"{count:,} payouts, {sum_words}, are pending or failed here; each" if count != 1 else ""
+    one = many or f"1 payout, {sum_words}, is pending or failed here; it"
+    return f"{one} may have been paid after {documents.written_until(stop)}."
 
 
 @payouts.command("show", cls=Command)
 def show_stop() -> None:
-    """Say whether payouts are stopped, and why.
+    """Say whether payouts are stopped, all or those to one owner, and why.
 
     Examples:
     rentpay payouts show
     """
+    from rentpay_cli.core.disburse import follows_restore
     from rentpay_cli.store import reads
 
     with runtime() as rt:
-        found = reads.stop_in_force(rt.reader)
+        found, owners = reads.stop_in_force(rt.reader), reads.owner_stops(rt.reader)
     if show.wants_json():
         show.document(
+            owners=[
+                {
+                    "ownerId": each["owner_id"],
+                    "ownerName": each["owner_name"],
+                    "reason": each["reason"],
+                    "stoppedBy": each["stopped_by"],
+                    "stoppedAt": documents.moment(each["stopped_at"]),
+                }
+                for each in owners
+            ],
             stopped=found is not None,
             reason=found["reason"] if found else None,
             stoppedBy=found["stopped_by"] if found else None,
             stoppedAt=documents.moment(found["stopped_at"]) if found else None,
         )
-    elif found is None:
+        return
+    if found is None and not owners:
         show.line("Payouts are not stopped.")
-    else:
-        show.block(
-            "All payouts are stopped",
-            [("Why", found["reason"]), ("Since", documents.local(found["stopped_at"])), ("By", found["stopped_by"])],
-        )
-        show.next_step("Once the cause is mended: rentpay payouts resume")
+    for each in owners:
+        _show_stop(f"Payouts to {each['owner_name']} are stopped", each)
+        if found is None:
+            show.next_step(f"Once the cause is mended: rentpay payouts resume --owner {each['owner_id']}")
+    if found is not None:
+        _show_stop("All payouts are stopped", found)
+        if follows_restore(found["reason"]):
+            show.next_step("What the statement shows as paid: rentpay resolve ID --paid RECEIPT")
+            show.next_step("After that: rentpay payouts resume")
+        else:
+            show.next_step("Once the cause is mended: rentpay payouts resume")
+
+
+def _show_stop(title: str, stop: documents.Row) -> None:
+    show.block(
+        title, [("Why", stop["reason"]), ("Since", documents.local(stop["stopped_at"])), ("By", stop["stopped_by"])]
+    )
+
+
+@payouts.command("release", cls=Command)
+def release(
+    payment: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="The payment: its number, receipt or checkout id.", autocompletion=completion.payments
+        ),
+    ],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it may go, for the journal.")],
+) -> None:
+    """Let a share go that is held: over a limit, or too much like one that was paid. It is not sent by this.
+
+    Examples:
+    rentpay payouts release 12 --reason "compared with the lease"
+    """
+    from rentpay_cli.flows.look import payment_number
+    from rentpay_cli.flows.payouts import release as let_go
+
+    with runtime() as rt:
+        say_environment(rt)
+        number = payment_number(rt, payment)
+        confirm_in_production(rt, f"Let the owner's share of payment {number} leave?")
+        cents = let_go(rt, number, reason)
+    if show.wants_json():
+        show.document(message="Released", paymentId=str(number), disbursementAmount=shillings(cents))
+        return
+    show.line(f"The share of payment {number}, {show_kes(cents)}, may leave.")
+    show.next_step(f"Send it: rentpay disburse {number}")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rentpay_cli.cli import show
+
+if TYPE_CHECKING:
+    from rentpay_cli.core.codes import Code
 
 
 def explain(
@@ -50,10 +53,31 @@ def explain(
     for row in rows:
         show.block(
             f"{row.code}, {_WHERE[row.family.value]}",
-            [("Meaning", row.meaning), ("Money", row.money.value), ("Again?", row.advice.value), ("Do", row.action)],
+            [
+                ("Meaning", row.meaning),
+                ("Money", _money(row)),
+                ("Again?", _AGAIN[row.advice.value]),
+                ("Do", row.action),
+            ],
         )
 
 
+def _money(row: Code) -> str:
+    """Where the money is; M-Pesa's word for it that nothing moved is not always enough."""
+    from rentpay_cli.core.codes import Advice, Money
+
+    if row.money is Money.NOT_MOVED and row.advice is Advice.ASK:
+        return "not moved, says M-Pesa, which is not certain after a failure of its own"
+    return row.money.value
+
+
+_AGAIN = {
+    "send again": "yes",
+    "mend first": "yes, once its cause is mended",
+    "never": "no, never",
+    "ask": "not before a person has made sure that no money moved",
+    "done": "no: it is done",
+}
 _WHERE = {
     "stk": "when a tenant is asked",
     "b2b": "when an owner is paid",

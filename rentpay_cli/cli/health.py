@@ -105,13 +105,15 @@ def _show(facts: Facts, found: list[Finding]) -> None:
             [(finding.text, finding.command) for finding in found],
             empty="",
         )
-    show.line(f"On their way: {facts.pending} pending, {facts.processing} processing. {_float_words(facts)}")
+    unclear = f", {facts.unclear} unclear" if facts.unclear else ""
+    show.line(f"On their way: {facts.pending} pending, {facts.processing} processing{unclear}. {_float_words(facts)}")
 
 
 def _float_words(facts: Facts) -> str:
+    due = f"To be sent to owners (pending, or failed and safe to send again): {show_kes(facts.due_cents)}"
     if facts.float_cents is None:
-        return f"Due to owners: {show_kes(facts.due_cents)}; the float is not known."
-    return f"Due to owners: {show_kes(facts.due_cents)}; the float held {show_kes(facts.float_cents)} when last read."
+        return f"{due}; the float is not known."
+    return f"{due}; the float held {show_kes(facts.float_cents)} when last read."
 
 
 def _show_json(facts: Facts, found: list[Finding]) -> None:
@@ -131,7 +133,11 @@ def _show_json(facts: Facts, found: list[Finding]) -> None:
             "unclear": facts.unclear,
             "unreadCallbacks": facts.unread,
             "heldCallbacks": facts.held,
+            "refusedCallbacks": facts.refused_in_all,
+            "heldPayouts": facts.held_payouts,
             "openFindings": facts.findings,
+            "stoppedOwners": facts.owners_stopped,
+            "heldPaybillChanges": facts.changes_held,
         },
         payoutsStopped=facts.stop_reason,
         due=shillings(facts.due_cents),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rentpay_cli.cli import show
-from rentpay_cli.cli.common import confirm, invocation, say_made, talk
+from rentpay_cli.cli.common import admit_to, confirm, invocation, say_made, talk
 
 if TYPE_CHECKING:
     from rentpay_cli.config import Settings
@@ -49,11 +49,17 @@ def init(
 
     path = Path(invocation.env_file or ".env")
     text, in_file = setup.read_file(path)
+    _admit_to_file(in_file)
     chosen = _environment(environment)
     if path.exists():
         confirm(f"{path} exists. Its comments and other lines stay. Change the settings in it?")
     if chosen == "simulator":
-        values = {**setup.to_write(chosen, {}, in_file), **_of_the_simulator()}
+        _refuse_for_the_simulator(
+            {"--public-url": public_url, "--paybill": paybill, "--initiator-name": initiator_name}
+        )
+        answers = {} if fee_percentage is None else {"PLATFORM_FEE_PERCENTAGE": fee_percentage}
+        _check_answers("sandbox", answers)  # by the same rule, and without an address of M-Pesa's that is not known yet
+        values = {**setup.to_write(chosen, answers, in_file), **_of_the_simulator()}
     else:
         given = {
             setup.PUBLIC_URL: public_url,
@@ -67,9 +73,22 @@ def init(
         values = setup.to_write(chosen, answers, in_file)
     database = {name: os.environ[name] for name in ("RENTPAY_DATABASE_URL",) if name in os.environ}
     settings = setup.check_together({**in_file, **database}, values)
+    admit_to(settings)
     _make_database(settings)
     setup.write_file(path, setup.with_values(text or _heading(chosen), values))
     _conclude(path, settings, values)
+
+
+def _admit_to_file(in_file: dict[str, str]) -> None:
+    """Let nobody change the settings of a database who may not; raises `NotAllowed`."""
+    from rentpay_cli.errors import BadConfiguration
+    from rentpay_cli.flows import setup
+
+    try:
+        settings = setup.check_together(in_file, {})
+    except BadConfiguration:  # there are none yet, or this command is there to mend them
+        return
+    admit_to(settings)
 
 
 def _interactive() -> bool:
@@ -94,9 +113,20 @@ def _environment(given: str | None) -> str:
     return value
 
 
+def _refuse_for_the_simulator(given: dict[str, str | None]) -> None:
+    from rentpay_cli.errors import WrongUse
+
+    unused = [option for option, value in given.items() if value is not None]
+    if unused:
+        raise WrongUse(
+            f"{' and '.join(unused)} would not be used: the simulator has values of its own.",
+            "Leave it out, or choose --environment sandbox or production.",
+        )
+
+
 def _of_the_simulator() -> dict[str, str]:
     """What `rentpay simulator` would print, with the key pair that it will use."""
-    from rentpay_cli.errors import RuleRefused
+    from rentpay_cli.errors import BadConfiguration
     from rentpay_cli.simulator import keys
     from rentpay_cli.simulator.options import Options
     from rentpay_cli.simulator.server import environment_of
@@ -104,8 +134,8 @@ def _of_the_simulator() -> dict[str, str]:
     options = Options()
     try:
         return environment_of(options, keys.load_or_make(keys.default_home()), options.port)
-    except (keys.BadKeys, OSError) as error:
-        raise RuleRefused(str(error)) from error
+    except keys.BadKeys as error:
+        raise BadConfiguration(str(error), "Set XDG_DATA_HOME to a folder that you may write.") from error
 
 
 def _answers(environment: str, known: dict[str, str], fixed: set[str]) -> dict[str, str]:
@@ -123,11 +153,18 @@ def _answers(environment: str, known: dict[str, str], fixed: set[str]) -> dict[s
             f"There is no terminal to ask at, and these are not set: {', '.join(lacking)}.",
             "Set them in the environment, or run `rentpay init` in a terminal.",
         )
+    _check_answers(environment, {question.name: known.get(question.name, "") for question in setup.QUESTIONS})
+    return known
+
+
+def _check_answers(environment: str, answers: dict[str, str]) -> None:
+    from rentpay_cli.errors import WrongUse
+    from rentpay_cli.flows import setup
+
     for question in setup.QUESTIONS:
-        wrong = setup.problem(environment, question, known.get(question.name, ""))
+        wrong = setup.problem(environment, question, answers[question.name]) if question.name in answers else ""
         if wrong:
             raise WrongUse(wrong, "See: rentpay init --help")
-    return known
 
 
 def _defaults(environment: str) -> dict[str, str]:

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from rentpay_cli.cli import completion, documents, show
+from rentpay_cli.cli import completion, documents, progress, show
 from rentpay_cli.cli.common import Command, runtime
+from rentpay_cli.core.money import show_kes
 from rentpay_cli.core.redact import printable
 
 _LARGEST = 2**31 - 1
@@ -111,6 +112,67 @@ def list_entries(
         show.next_step(f"More: add --before {rows[-1]['id']} or --limit")
 
 
+@app.command("head", cls=Command)
+def show_head() -> None:
+    """Print the newest entry's hash and number, to be kept where nobody who can write the database can change it.
+
+    What was kept proves later, by `rentpay journal verify --head`, that nothing up to it was changed or cut off.
+
+    Examples:
+    rentpay journal head
+    rentpay journal head --json
+    """
+    from rentpay_cli.flows import verify as flow
+
+    with runtime() as rt:
+        newest = flow.head(rt)
+    if show.wants_json():
+        show.document(head=str(newest), number=newest.number, hash=newest.hash)
+        return
+    show.line(str(newest))
+
+
+@app.command("verify", cls=Command)
+def verify(
+    head: Annotated[
+        str | None,
+        typer.Option(metavar="HASH[:NUMBER]", help="What `rentpay journal head` printed earlier, and you kept."),
+    ] = None,
+) -> None:
+    """Check that nothing was rewritten: every entry's hash, and every payment, payout and callback against the journal.
+
+    It ends with exit status 6 and the first entry or row that does not fit. Without --head it cannot see that the end
+    of the journal was cut off together with what it tells of.
+
+    Examples:
+    rentpay journal verify
+    rentpay journal verify --head 5f1e0c3ab2974d86b0a7c5d2e93f4418a6bd07c9e215f38470d6ea91bc52f7d3:4711 --json
+    """
+    from rentpay_cli.flows import verify as flow
+
+    kept = flow.read_head(head) if head is not None else None
+    with runtime() as rt, progress.bar("Checking") as on_progress:
+        found = flow.verify(rt, kept, on_progress)
+    if show.wants_json():
+        show.document(
+            message="Everything fits",
+            entries=found.head.number,
+            head=str(found.head),
+            checked=[{"table": table, "rows": count} for table, count in found.rows.items()],
+        )
+        return
+    show.block(
+        "Everything fits",
+        [
+            ("Entries", f"{found.head.number:,}"),
+            ("Head", str(found.head)),
+            *((table.replace("_", " ").capitalize(), f"{count:,}") for table, count in found.rows.items()),
+        ],
+    )
+    if kept is None:
+        show.next_step("Keep the head elsewhere; later: rentpay journal verify --head HASH")
+
+
 def _document(row: documents.Row) -> dict[str, Any]:
     return {
         "id": row["id"],
@@ -128,9 +190,33 @@ def _detail(row: documents.Row) -> dict[str, Any]:
     return content
 
 
+_ABOUT = {"collection": "rent", "payout": "payout"}
+_SOURCES = {
+    "reply": "M-Pesa's reply",
+    "callback": "M-Pesa's callback",
+    "query": "M-Pesa's answer to our question",
+    "time": "the clock",
+    "ruling": "a person's ruling",
+}
+
+
 def _words(detail: dict[str, Any]) -> str:
     """The details in one line: `reason: the password is being changed`."""
-    return printable("; ".join(f"{name.replace('_', ' ')}: {_value(value)}" for name, value in detail.items()))
+    rest = {name: value for name, value in detail.items() if name != "changes"}
+    parts: list[str] = []
+    if {"direction", "source", "evidence", "before", "after"} <= set(detail):
+        about, source, evidence = (rest.pop(name) for name in ("direction", "source", "evidence"))
+        before, after = (documents.STATE_WORDS[rest.pop(name)] for name in ("before", "after"))
+        change = f"{after} (was: {before})" if after != before else f"still {after}"
+        parts = [f"{_ABOUT[about]}: {change}", f"{_SOURCES[source]}: {evidence}"]
+    parts += [_part(name, value) for name, value in rest.items() if value not in ("", None)]
+    return printable("; ".join(parts))
+
+
+def _part(name: str, value: Any) -> str:
+    if name.endswith("_cents") and isinstance(value, int):
+        return f"{name.removesuffix('_cents').replace('_', ' ')}: {show_kes(value)}"
+    return f"{name.replace('_', ' ')}: {_value(value)}"
 
 
 def _value(value: Any) -> str:

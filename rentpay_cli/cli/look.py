@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Any
@@ -10,9 +11,11 @@ import typer
 
 from rentpay_cli.cli import completion, documents, sheet, show
 from rentpay_cli.cli.common import runtime
+from rentpay_cli.core.access import EVERYTHING
 from rentpay_cli.core.money import shillings, show_kes
 
 LIST_ROWS = 50
+DAY_LENGTH = len("23 Nov 2026")
 _Limit = Annotated[
     int | None, typer.Option(min=1, show_default=False, help="At most so many; without it 50, and in CSV all.")
 ]
@@ -49,7 +52,8 @@ def status(
         assert row is not None  # it was just found
         attempts = reads.attempts(rt.reader, number)
         findings = reads.open_findings(rt.reader, number)
-        stop = reads.stop_in_force(rt.reader)
+        stop = reads.stop_against(rt.reader, row["owner_id"])
+        sees_all = rt.scope == EVERYTHING
     if show.wants_json():
         payouts = [attempt for attempt in attempts if attempt["direction"] == "payout"]
         show.document(
@@ -62,10 +66,25 @@ def status(
             payoutsStopped=stop["reason"] if stop else None,
         )
         return
-    _show_payment(row, attempts, findings, reveal)
-    if stop and row["disbursement_status"] in ("pending", "failed"):
-        show.line(f"All payouts are stopped: {stop['reason']}", "bold red")
-        show.next_step("Once the cause is mended: rentpay payouts resume")
+    waits = stop is not None and row["disbursement_status"] in ("pending", "failed")
+    _show_payment(row, attempts, findings, reveal, is_stopped=waits, sees_all=sees_all)
+    if stop and waits:
+        which = f"Payouts to {row['owner_name']}" if stop["owner_id"] else "All payouts"
+        show.line(f"{which} are stopped: {stop['reason']}", "bold red")
+        if sees_all:
+            show.next_step(_stopped_hint(row, stop))
+
+
+def _stopped_hint(row: documents.Row, stop: documents.Row) -> str:
+    from rentpay_cli.core.disburse import follows_restore
+
+    if follows_restore(stop["reason"]):
+        return (
+            f"It may have been paid after {documents.written_until(stop)}. If the paybill's statement has it: "
+            f"rentpay resolve {row['id']} --paid RECEIPT"
+        )
+    alone = f" --owner {stop['owner_id']}" if stop["owner_id"] else ""
+    return f"Once the cause is mended: rentpay payouts resume{alone}"
 
 
 def _watch(rt: Any, number: int) -> None:
@@ -81,10 +100,17 @@ def _watch(rt: Any, number: int) -> None:
 
 
 def _show_payment(
-    row: documents.Row, attempts: list[documents.Row], findings: list[documents.Row], reveal: bool
+    row: documents.Row,
+    attempts: list[documents.Row],
+    findings: list[documents.Row],
+    reveal: bool,
+    *,
+    is_stopped: bool,
+    sees_all: bool,
 ) -> None:
     tenant = " ".join(filter(None, (row["tenant_name"], documents.phone(row["phone"], reveal=reveal))))
-    share = show_kes(row["share_cents"])
+    is_due = row["disbursement_status"] not in (None, "not_required")
+    is_tenants = row["share_cents"] is None  # who asks is a tenant, whom the division of the rent does not concern
     show.block(
         f"Payment {row['id']}: {show_kes(row['amount_cents'])}, rent of {row['property_name']}",
         [
@@ -92,11 +118,11 @@ def _show_payment(
             ("Tenant", tenant),
             ("Asked", documents.local(row["created_at"])),
             ("Paid", documents.local(row["paid_at"])),
-            ("Receipt", row["receipt"] or ("still to come" if _lacks_receipt(row) else "")),
-            ("Platform fee", show_kes(row["fee_cents"])),
+            ("Receipt", row["receipt"] or ("still to come" if documents.lacks_receipt(row) else "")),
+            ("Platform fee", "" if is_tenants else show_kes(row["fee_cents"])),
             ("Disbursement", _share_words(row)),
-            ("Owner", f"{row['owner_name']}, paybill {row['owner_paybill']}, account {row['owner_account_number']}"),
-            ("Share", share if row["disbursement_status"] not in (None, "not_required") else ""),
+            ("Owner", row["owner_name"] if is_tenants else f"{row['owner_name']}, {_destination(row)}"),
+            ("Share", "" if is_tenants or not is_due else show_kes(row["share_cents"])),
             ("Owner paid", documents.local(row["completed_at"])),
             ("Owner's receipt", row["transaction_id"] or ""),
             ("M-Pesa's charge", show_kes(row["charge_cents"]) if row["charge_cents"] is not None else ""),
@@ -104,12 +130,12 @@ def _show_payment(
     )
     if attempts:
         show.table(
-            [("Attempt", "left"), ("Began (EAT)", "left"), ("State", "status"), ("What is known", "left")],
+            [("Attempt", "left"), ("Began (EAT)", "whole"), ("State", "status"), ("What is known", "left")],
             [
                 (
                     f"{'rent in' if each['direction'] == 'collection' else 'payout'} {each['number']}",
                     documents.listed(each["created_at"]),
-                    _STATE_WORDS[each["state"]],
+                    documents.STATE_WORDS[each["state"]],
                     _attempt_words(each),
                 )
                 for each in attempts
@@ -118,18 +144,13 @@ def _show_payment(
         )
     for finding in findings:
         show.line(f"Look at this: {finding['text']}", "bold red")
-    hint = _hint(row)
-    if hint:
+    hint = _hint(row, attempts)
+    if hint and not is_stopped and sees_all:
         show.next_step(hint)
 
 
-_STATE_WORDS = {
-    "sending": "being sent",
-    "waiting": "accepted, outcome open",
-    "unclear": "unclear",
-    "moved": "money moved",
-    "not_moved": "nothing moved",
-}
+def _destination(row: documents.Row) -> str:
+    return f"paybill {row['owner_paybill']}, account {row['owner_account_number']}"
 
 
 def _attempt_words(attempt: documents.Row) -> str:
@@ -142,13 +163,13 @@ def _attempt_words(attempt: documents.Row) -> str:
 def _next_check_words(attempt: documents.Row) -> str:
     if not attempt["next_check_at"]:
         return ""
-    if attempt["state"] == "unclear" and not (attempt["checkout_request_id"] or attempt["originator_conversation_id"]):
+    if attempt["state"] == "unclear" and not _can_be_asked_about(attempt):
         return " M-Pesa gave it no id that it could be asked by."
     return f" M-Pesa is asked again at {documents.local(attempt['next_check_at'])}."
 
 
-def _lacks_receipt(row: documents.Row) -> bool:
-    return row["status"] == "success" and row["method"] == "mpesa" and row["receipt"] is None
+def _can_be_asked_about(attempt: documents.Row) -> bool:
+    return bool(attempt["checkout_request_id"] or attempt["originator_conversation_id"])
 
 
 def _rent_words(row: documents.Row) -> str:
@@ -163,6 +184,8 @@ def _rent_words(row: documents.Row) -> str:
 
 def _share_words(row: documents.Row) -> str:
     state = documents.disbursement_status(row)
+    if row["held_reason"]:
+        return f"{state}, held: {row['held_reason']}"
     if state == "pending":
         return "pending: not sent" if row["status"] == "success" else ""
     if state == "processing":
@@ -175,9 +198,11 @@ def _share_words(row: documents.Row) -> str:
     return {"completed": "completed: the owner was paid", "not_required": "not_required: nothing to send"}[state]
 
 
-def _hint(row: documents.Row) -> str:
+def _hint(row: documents.Row, attempts: list[documents.Row]) -> str:
     state = documents.disbursement_status(row)
-    if row["status"] == "success" and state == "pending" and not _lacks_receipt(row):
+    if row["held_reason"]:
+        return f"Once you have looked at it: rentpay payouts release {row['id']} --reason TEXT"
+    if row["status"] == "success" and state == "pending" and not documents.lacks_receipt(row):
         return f"Send it: rentpay disburse {row['id']}"
     if state == "failed":
         if row["advice"] == "send again":
@@ -186,8 +211,12 @@ def _hint(row: documents.Row) -> str:
             return f"Mend the cause first, then: rentpay disburse {row['id']}"
         return f"Look for it on the paybill's statement; if it is not there: rentpay resolve {row['id']} --not-paid"
     if documents.is_unclear(row) or row["collection_state"] == "unclear":
-        return f"Ask M-Pesa: rentpay chase. Or rule with the statement in hand: rentpay resolve {row['id']}"
-    if _lacks_receipt(row):
+        unclear = [each for each in attempts if each["state"] == "unclear"]
+        ruling = f"rentpay resolve {row['id']} --paid RECEIPT, or --not-paid --reason TEXT"
+        if not any(map(_can_be_asked_about, unclear)):
+            return f"M-Pesa cannot be asked about it. Look for it on the paybill's statement, then: {ruling}"
+        return f"Ask M-Pesa: rentpay chase. Or rule with the statement in hand: {ruling}"
+    if documents.lacks_receipt(row):
         return f"The receipt is on the paybill's statement: rentpay resolve {row['id']} --paid RECEIPT"
     if row["status"] == "failed":
         whom = f" --tenant {row['tenant_id']}" if row["tenant_id"] else " --phone …"
@@ -258,21 +287,21 @@ def payments(
     show.table(
         [
             ("No.", "right"),
-            ("Asked (EAT)", "left"),
+            ("Asked (EAT)", "whole"),
             ("Property", "left"),
             ("Amount", "right"),
-            ("Rent", "status"),
+            ("Status", "status"),
             ("Share", "right"),
             ("Disbursement", "status"),
         ],
         [
             (
                 str(row["id"]),
-                documents.listed_minute(row["created_at"]),
+                _minute(row["created_at"]),
                 row["property_name"],
                 f"{shillings(row['amount_cents']):,}",
-                row["status"] + (" (unclear)" if row["collection_state"] == "unclear" else ""),
-                f"{shillings(row['share_cents']):,}" if row["disbursement_status"] else "",
+                _marked(row["status"], row["collection_state"] == "unclear"),
+                _share(row),
                 _short_share(row),
             )
             for row in rows
@@ -293,10 +322,30 @@ PAYMENT_COLUMNS = (
 _DISBURSEMENT_STATUSES = ("pending", "processing", "completed", "failed", "not_required")
 
 
+def _share(row: documents.Row) -> str:
+    """The owner's share, once there is one; nothing for a tenant, whom it does not concern."""
+    if row["disbursement_status"] is None or row["share_cents"] is None:
+        return ""
+    return f"{shillings(row['share_cents']):,}"
+
+
 def _short_share(row: documents.Row) -> str:
     if row["disbursement_status"] is None:
         return ""
-    return documents.disbursement_status(row) + (" (unclear)" if documents.is_unclear(row) else "")
+    return _marked(documents.disbursement_status(row), documents.is_unclear(row))
+
+
+def _marked(status: str, unclear: bool) -> str:
+    """The status with its mark, of which a narrow table has room for the mark alone."""
+    if not unclear:
+        return status
+    return "unclear" if show.is_narrow() else f"{status} (unclear)"
+
+
+def _minute(milliseconds: int | None) -> str:
+    """A moment for a column, with a shorter year where the table is narrow."""
+    text = documents.listed_minute(milliseconds)
+    return re.sub(r" 20([0-9]{2}) ", r" \1 ", text) if show.is_narrow() else text
 
 
 def _check_choice(option: str, value: str | None, choices: tuple[str, ...]) -> None:
@@ -358,13 +407,13 @@ def history(
     )
     show.table(
         [
-            ("Payment", "right"),
+            ("No.", "right"),
             ("Property", "left"),
             ("Rent", "right"),
             ("Share", "right"),
             ("Disbursement", "status"),
-            ("Receipt", "left"),
-            ("Owner paid (EAT)", "left"),
+            ("Receipt", "whole"),
+            ("Paid (EAT)" if show.is_narrow() else "Owner paid (EAT)", "whole"),
         ],
         [
             (
@@ -374,7 +423,7 @@ def history(
                 f"{shillings(row['share_cents']):,}",
                 _short_share(row),
                 row["transaction_id"] or "",
-                documents.listed_minute(row["completed_at"]),
+                documents.listed_minute(row["completed_at"])[: DAY_LENGTH if show.is_narrow() else None],
             )
             for row in rows
         ],

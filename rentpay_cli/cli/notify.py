@@ -150,7 +150,8 @@ def _write(folder: Path) -> list[str]:
         folder.mkdir(parents=True, exist_ok=True)
         missing = [name for name in TEMPLATES if not (folder / name).exists()]
         for name in missing:
-            (folder / name).write_text(TEMPLATES[name], "utf-8")
+            with (folder / name).open("x", encoding="utf-8") as file:  # which also follows no link that leads nowhere
+                file.write(TEMPLATES[name])
     except OSError as error:
         raise RuleRefused(
             f"The templates cannot be written to {folder}: {error.strerror}.", "Choose a folder that you may write."

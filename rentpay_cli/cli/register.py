@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rentpay_cli.cli import completion, documents, show
-from rentpay_cli.cli.common import Command, runtime
+from rentpay_cli.cli.common import Command, confirm, invocation, runtime, talk
+
+if TYPE_CHECKING:
+    from rentpay_cli.flows.paybill import LookedUp, Proposal
+    from rentpay_cli.runtime import Runtime
 
 owner = typer.Typer(help="Owners: whom the platform pays.", no_args_is_help=True)
 rented_property = typer.Typer(help="Properties: what is let, and where its owner's share goes.", no_args_is_help=True)
@@ -59,6 +64,9 @@ def add_property(
 ) -> None:
     """Add a property and say where its owner's share goes.
 
+    M-Pesa is asked what the organisation behind the paybill is called. Once you have said that the name is right, every
+    payout must report it.
+
     Examples:
     rentpay property add --name "Sunset Apartments" --owner 1 --paybill 247247 --account PROP001 --rent 10000
     rentpay property add --name "Hill View" --owner 2 --paybill 522522 --account 1234567 --rent 25000 --fee-percentage 4
@@ -75,6 +83,7 @@ def add_property(
             rent=rent,
             fee_percentage=fee_percentage,
             long_account=long_account,
+            is_right=lambda looked_up: _vouched(paybill, looked_up),
         )
         _show_one(rt, "property", str(number), "Added", f"rentpay initiate --property {number} --phone 0712345678")
 
@@ -128,6 +137,8 @@ def edit_property(
 ) -> None:
     """Change a property. Rent that was already asked for keeps the paybill and the fee that it was asked with.
 
+    A new paybill or account number is held, and the old one used, until `rentpay property confirm`.
+
     Examples:
     rentpay property edit "Sunset Apartments" --rent 12000
     rentpay property edit 1 --paybill 522522 --account 1234567890
@@ -147,6 +158,96 @@ def edit_property(
             long_account=long_account,
         )
         _show_one(rt, "property", str(number), "Changed")
+        if not show.wants_json():
+            _say_what_is_held(rt, str(number))
+
+
+def _vouched(paybill: str, looked_up: LookedUp) -> bool:
+    """Whether a person says that the name is the owner's; raises `RuleRefused` if it is not."""
+    words = f"M-Pesa says that paybill {paybill} belongs to {looked_up.name}."
+    if looked_up.name is None:
+        words = f"Whose paybill {paybill} is could not be looked up: {looked_up.why_not}"
+    if not show.wants_json():
+        talk(words)
+    if looked_up.name is None:
+        return False
+    if invocation.yes or show.wants_json() or not sys.stdin.isatty():
+        return invocation.yes
+    confirm("Is that right?")
+    return True
+
+
+def _say_what_is_held(rt: Runtime, reference: str) -> None:
+    from rentpay_cli.flows.look import one
+
+    change = documents.rented_property(one(rt, "property", reference))["heldChange"]
+    if change is None:
+        return
+    if change["organisationName"] is None:
+        talk(
+            f"Whose paybill {change['paybill']} is could not be looked up: M-Pesa is asked again when it is confirmed."
+        )
+    show.next_step(f"It is used once it is confirmed: rentpay property confirm {reference}")
+
+
+@rented_property.command("confirm", cls=Command)
+def confirm_property(reference: _Property) -> None:
+    """Put a held change of a property's paybill or account number in force, or confirm the paybill's name.
+
+    It shows the old and the new destination, what M-Pesa calls the organisation, and who asked for the change. Where
+    there are two admins, another one must confirm it than the one who asked. Rent already asked for keeps the old one.
+
+    Examples:
+    rentpay property confirm "Sunset Apartments"
+    """
+    from rentpay_cli.flows import paybill as flow
+
+    with runtime() as rt:
+        proposed = flow.proposal(rt, reference)
+        if not show.wants_json():
+            _show_proposal(proposed)
+        what = "its name" if proposed.change_id is None else "the new destination"
+        confirm(f"Is {what} right: {_destination(proposed)}?")
+        if proposed.by_the_same:
+            confirm("You asked for this change yourself. Did you make sure of it with the owner, by a way of your own?")
+        flow.confirm(rt, proposed)
+        _show_one(rt, "property", str(proposed.property_id), "Confirmed")
+
+
+def _destination(proposed: Proposal) -> str:
+    name = proposed.new_name or "an organisation whose name is not known"
+    return f"{name}, paybill {proposed.new_paybill}, account {proposed.new_account_number}"
+
+
+def _show_proposal(proposed: Proposal) -> None:
+    from rentpay_cli.core.clock import show_local
+
+    old = f"{proposed.confirmed_name or 'name not confirmed'}, paybill {proposed.paybill}"
+    why_no_name = f"M-Pesa could not say: {proposed.why_no_name}" if proposed.new_name is None else ""
+    show.block(
+        f"Property {proposed.property_id}: {proposed.property_name}",
+        [
+            ("Until now", f"{old}, account {proposed.account_number}"),
+            ("From now on", _destination(proposed)),
+            ("Its name", why_no_name),
+            ("Asked by", proposed.asked_by),
+            ("Asked", show_local(proposed.asked_at) if proposed.asked_at else ""),
+        ],
+    )
+
+
+@rented_property.command("cancel-change", cls=Command)
+def cancel_change(reference: _Property) -> None:
+    """Drop a held change of a property's paybill or account number; the old one stays.
+
+    Examples:
+    rentpay property cancel-change "Sunset Apartments"
+    """
+    from rentpay_cli.flows import paybill as flow
+
+    with runtime() as rt:
+        number = flow.cancel_change(rt, reference)
+        _show_one(rt, "property", str(number), "Unchanged")
 
 
 @tenant.command("edit", cls=Command)
@@ -168,6 +269,43 @@ def edit_tenant(
     with runtime() as rt:
         number = flow.edit_tenant(rt, reference, name=name, phone=phone, property_reference=property)
         _show_one(rt, "tenant", str(number), "Changed")
+
+
+@tenant.command("forget", cls=Command)
+def forget_tenant(reference: _Tenant) -> None:
+    """Forget a tenant: the name, phone numbers and notes go, and the books stay.
+
+    The payments stay in every report, without a name. It cannot be undone. The phone numbers also vanish from stored
+    callbacks and from M-Pesa's checkout ids, by which these payments are then no longer found. The answer names what
+    is beyond reach, such as backups that were made before.
+
+    Examples:
+    rentpay tenant forget 3
+    rentpay tenant forget "Otieno Ouma" --yes --json
+    """
+    from rentpay_cli.flows import forget as flow
+
+    def agree(number: int, payments: int) -> None:
+        confirm(f"Forget tenant {number}? Payments of the tenant's, which stay without a name: {payments}.")
+
+    with runtime() as rt:
+        gone = flow.forget_tenant(rt, reference, agree)
+    if show.wants_json():
+        show.document(
+            message="Tenant forgotten",
+            tenantId=gone.tenant_id,
+            payments=gone.payments,
+            callbacks=gone.callbacks,
+            notRemoved=list(flow.NOT_REMOVED),
+        )
+        return
+    show.block(
+        f"Tenant {gone.tenant_id} is forgotten",
+        [("Payments kept", str(gone.payments)), ("Callbacks masked", str(gone.callbacks))],
+    )
+    show.line("What could not be removed:")
+    for what in flow.NOT_REMOVED:
+        show.line(f"  - {what}")
 
 
 @owner.command("list", cls=Command)
@@ -252,17 +390,17 @@ def _list(kind: str, reveal: bool) -> None:
         show.document(**{_PLURAL[kind]: entries})
         return
     columns = {
-        "owner": [("No.", "right"), ("Name", "left"), ("Phone", "left"), ("E-mail", "left"), ("Properties", "right")],
+        "owner": [("No.", "right"), ("Name", "left"), ("Phone", "whole"), ("E-mail", "left"), ("Properties", "right")],
         "property": [
             ("No.", "right"),
             ("Name", "left"),
             ("Owner", "left"),
-            ("Paybill", "left"),
+            ("Paybill", "whole"),
             ("Account", "left"),
             ("Rent", "right"),
             ("Fee", "right"),
         ],
-        "tenant": [("No.", "right"), ("Name", "left"), ("Phone", "left"), ("Property", "left")],
+        "tenant": [("No.", "right"), ("Name", "left"), ("Phone", "whole"), ("Property", "left")],
     }[kind]
     show.table(
         columns,
@@ -318,8 +456,14 @@ _LABELS = {
     "ownerName": "Owner",
     "paybill": "Paybill",
     "accountNumber": "Account",
+    "paybillName": "Paybill's name",
+    "heldChange": "Held change",
     "rent": "Rent",
     "feePercentage": "Fee",
     "propertyName": "Property",
 }
 _FORMS: dict[str, Callable[[Any], str]] = {"feePercentage": _fee, "rent": lambda shillings: f"KES {shillings:,}"}
+_FORMS["heldChange"] = lambda change: (
+    f"to paybill {change['paybill']}, {change['organisationName'] or 'whose name is not known'}, "
+    f"account {change['accountNumber']}; asked for by {change['askedBy']}"
+)

@@ -261,7 +261,7 @@ def _show_disbursements(
             ("Success rate", _percent(rates["successRate"])),
             ("Payment to owner, median", _duration(seconds["medianSecondsToOwner"])),
             ("Payment to owner, mean", _duration(seconds["meanSecondsToOwner"])),
-            ("Sent more than once", f"{retried:,}"),
+            ("Needed a second try", f"{retried:,}"),
             ("Retry success rate", _percent(rates["retrySuccessRate"])),
         ],
     )

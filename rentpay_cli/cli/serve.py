@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,8 +36,15 @@ def serve_callbacks(
     rentpay serve-callbacks
     rentpay serve-callbacks --host 0.0.0.0 --port 8080
     """
-    with runtime() as rt:
+    with runtime(is_lasting=True) as rt:
         _serve(rt, host, port)
+
+
+_LISTEN_HINTS = {
+    errno.EADDRINUSE: "Is another listener running there? Choose another --port.",
+    errno.EADDRNOTAVAIL: "This machine does not have that address: --host takes one of its own, such as 127.0.0.1.",
+    errno.EACCES: "Ports under 1024 are for the administrator: choose another --port.",
+}
 
 
 def _serve(rt: Runtime, host: str, port: int) -> None:
@@ -43,19 +52,21 @@ def _serve(rt: Runtime, host: str, port: int) -> None:
     from rentpay_cli.flows.notices import notifier_of
     from rentpay_cli.listener import build_app, listen_on, serve
     from rentpay_cli.runtime import Runtime
-    from rentpay_cli.store import inbox, reads
+    from rentpay_cli.store import inbox, reads, signs
     from rentpay_cli.worker import Teller, Worker
 
     log = _logger()
     database = rt.database
+    with database.transaction() as session:
+        signs.prove_writable(session)
     notifier = notifier_of(rt)
     try:
         bound = listen_on(host, port)
     except OSError as error:
         raise RuleRefused(
             f"Cannot listen on {host} port {port}: {os.strerror(error.errno) if error.errno else error}.",
-            "Is another listener running there? Choose another --port.",
-            code="port_taken",
+            _LISTEN_HINTS.get(error.errno or 0, "Check --host and --port."),
+            code="port_taken" if error.errno == errno.EADDRINUSE else "cannot_listen",
         ) from error
     worker = Worker(rt, log)
     tellers_rt = Runtime(rt.settings)  # connections of its own: those for reading belong to one thread
@@ -141,20 +152,38 @@ def _logger() -> Callable[..., None]:
     logger = structlog.get_logger()
 
     def log(event: str, **fields: Any) -> None:
-        logger.info(event, **fields)
+        with suppress(OSError):  # a full disk under the log must not stop callbacks from being answered
+            logger.info(event, **fields)
 
     logging.getLogger("uvicorn").addHandler(_WebServersWords(log))
     return log
 
 
+REPEATED_WORDS_SECONDS = 60.0
+
+
 class _WebServersWords(logging.Handler):
-    """Passes on what the web server says, such as that somebody does not speak HTTP, as events like all others."""
+    """Passes on what the web server says, such as that somebody does not speak HTTP, as events like all others.
+
+    The same words again are only counted for a minute, so that rubbish cannot fill the disk with them.
+    """
 
     def __init__(self, log: Callable[..., None]) -> None:
         super().__init__(logging.WARNING)
         self._log = log
+        self._said: dict[str, tuple[float, int]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log it in one line, without the traceback."""
+        said_at, unsaid = self._said.get(record.msg, (float("-inf"), 0))
+        if record.created - said_at < REPEATED_WORDS_SECONDS:
+            self._said[record.msg] = (said_at, unsaid + 1)
+            return
+        self._said[record.msg] = (record.created, 0)
         error = record.exc_info[1] if record.exc_info else None
-        self._log("web server", text=record.getMessage().strip(), error=repr(error) if error else None)
+        self._log(
+            "web server",
+            text=record.getMessage().strip(),
+            error=repr(error) if error else None,
+            also_since_last_said=unsaid or None,
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
@@ -10,8 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from rentpay_cli.cli.common import invocation
+from rentpay_cli.core.redact import harmless
 
 PAGE_ROWS = 1000
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a formula begins with, also in the wide forms that spreadsheets of East Asia read."""
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 Format = Annotated[str, typer.Option("--format", help="table, json or csv.", metavar="FORMAT")]
 
@@ -38,14 +43,16 @@ def write(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _cell(value: Any) -> Any:
-    """The value, with a text that a spreadsheet would take for a formula made harmless by an apostrophe."""
+    """The value; a text that a spreadsheet would take for a formula begins with an apostrophe, a number does not."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
-        return "'" + value
-    return value
+    if not isinstance(value, str):
+        return value
+    text = harmless(value)
+    looks_like_a_formula = value.startswith(_FORMULA) or text.startswith(_FORMULA)
+    return "'" + text if looks_like_a_formula and not _NUMBER.fullmatch(text) else text
 
 
 def pages(

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rentpay_cli.cli.common import invocation
-from rentpay_cli.core.redact import printable
+from rentpay_cli.core.redact import harmless, printable, redact, without_secrets
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 PIPE_WIDTH = 200
 LONGEST_TEXT = 2000
+NARROW_COLUMNS = 100
+NARROWEST_COLUMNS = 8
 
 
 def wants_json() -> bool:
@@ -29,8 +32,30 @@ def document(**fields: Any) -> None:
 
 
 def print_json(content: dict[str, Any]) -> None:
-    """Print a JSON document on standard output."""
-    sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=2) + "\n")
+    """Print a JSON document on standard output, without secrets but for those that were asked for."""
+    written = json.dumps(_clean(content), ensure_ascii=False, indent=2)
+    sys.stdout.write("\n".join(_escaped(part) for part in written.split("\n")) + "\n")
+
+
+def _escaped(text: str) -> str:
+    """JSON in which what steers a terminal stands in escapes."""
+    kept = harmless(text)
+    return text if kept == text else "".join(part if harmless(part) else json.dumps(part)[1:-1] for part in text)
+
+
+ASKED_FOR = frozenset(("token", "securityCredential"))
+"""The keys of an answer that is a secret: `rentpay access add` and `rentpay credential encrypt` make one."""
+
+
+def _clean(content: Any) -> Any:
+    match content:
+        case str():
+            return without_secrets(content)
+        case dict():
+            return {name: value if name in ASKED_FOR else _clean(value) for name, value in content.items()}
+        case list() | tuple():
+            return [_clean(part) for part in content]
+    return content
 
 
 def console(*, err: bool = False) -> Console:
@@ -42,9 +67,18 @@ def console(*, err: bool = False) -> Console:
     return Console(stderr=err, width=width, highlight=False, soft_wrap=False)
 
 
+def is_narrow() -> bool:
+    """Whether there is too little room for long forms of dates and states in a table."""
+    return console().width < NARROW_COLUMNS
+
+
+def _shown(text: str) -> str:
+    return harmless(without_secrets(text))
+
+
 def line(text: str, style: str = "") -> None:
     """Print a line of the result."""
-    console().print(text, style=style or None, markup=False)
+    console().print(_shown(text), style=style or None, markup=False)
 
 
 def block(title: str, fields: Iterable[tuple[str, str]]) -> None:
@@ -57,9 +91,10 @@ def block(title: str, fields: Iterable[tuple[str, str]]) -> None:
     table.add_column(overflow="fold")
     for name, value in fields:
         if value:
-            table.add_row(name, status_text(value) if name in _STATUS_FIELDS else Text(value))
+            clean = _shown(value)
+            table.add_row(name, status_text(clean) if name in _STATUS_FIELDS else Text(clean))
     out = console()
-    out.print(Text(title, style="bold"))
+    out.print(Text(_shown(title), style="bold"))
     out.print(table)
 
 
@@ -67,22 +102,31 @@ _STATUS_FIELDS = ("Status", "Disbursement", "Rent")
 
 
 def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *, empty: str) -> None:
-    """Print rows below each other; a column is its heading and `left`, `right` or `status`."""
+    """Print rows below each other; a column is its heading and `left`, `whole` (never broken), `right` or `status`."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    listed = list(rows)
+    listed = [[_shown(cell) for cell in row] for row in rows]
     if not listed:
         line(empty)
         return
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for heading, kind in columns:
+    out = console()
+    gap = 2 if out.width < NARROW_COLUMNS else 3
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, gap - 2), header_style="bold")
+    room = out.width - gap * len(columns)
+    widths = _widths(columns, listed, room)
+    if sum(widths) > room:  # a cut amount reads like another amount
+        for row in listed:
+            block("", ((heading, cell) for (heading, _), cell in zip(columns, row, strict=True)))
+        return
+    for (heading, kind), width in zip(columns, widths, strict=True):
         drawn.add_column(
             heading,
             justify="right" if kind == "right" else "left",
-            no_wrap=kind in ("right", "status"),
+            no_wrap=kind != "left",
             overflow="fold",
+            width=width,
         )
     for row in listed:
         drawn.add_row(
@@ -91,7 +135,23 @@ def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *, 
                 for cell, (_, kind) in zip(row, columns, strict=True)
             )
         )
-    console().print(drawn)
+    out.print(drawn)
+
+
+def _widths(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], room: int) -> list[int]:
+    """The width of each column: where there is no room for all, the widest `left` ones give way, their words last."""
+    from rich.cells import cell_len
+
+    cells = [[heading, *(row[number] for row in rows)] for number, (heading, _) in enumerate(columns)]
+    widths = [max(map(cell_len, column)) for column in cells]
+    words = [max(cell_len(word) for cell in column for word in (cell.split() or [""])) for column in cells]
+    loose = [number for number, (_, kind) in enumerate(columns) if kind == "left"]
+    while sum(widths) > room:
+        giving = [n for n in loose if widths[n] > words[n]] or [n for n in loose if widths[n] > NARROWEST_COLUMNS]
+        if not giving:
+            break
+        widths[max(giving, key=widths.__getitem__)] -= 1
+    return widths
 
 
 _COLOURS = {
@@ -123,7 +183,7 @@ def error(code: str, message: str, hint: str, exit_status: int) -> None:
 
     A message repeats what was typed, which must not reach the terminal as an escape sequence.
     """
-    message, hint = printable(message, LONGEST_TEXT), printable(hint, LONGEST_TEXT)
+    message, hint = printable(redact(message), LONGEST_TEXT), printable(redact(hint), LONGEST_TEXT)
     if invocation.json:
         print_json({"success": False, "error": {"code": code, "message": message, "hint": hint}})
         return
@@ -133,17 +193,18 @@ def error(code: str, message: str, hint: str, exit_status: int) -> None:
     word = "Unclear" if exit_status == 5 else "Attention" if exit_status == 6 else "Error"
     out.print(Text.assemble((f"{word}: ", "bold red"), message))
     if hint:
-        out.print(_arrow("  →", hint))
+        out.print(_arrow("  →", hint, out.width))
 
 
 def next_step(text: str) -> None:
     """Suggest the next command to a person, on standard error."""
     if invocation.json:
         return
-    console(err=True).print(_arrow("→", text))
+    out = console(err=True)
+    out.print(_arrow("→", _shown(text), out.width))
 
 
-def _arrow(sign: str, text: str) -> Any:
+def _arrow(sign: str, text: str, width: int) -> Any:
     """What to do next, with its further lines below its first."""
     from rich.table import Table
     from rich.text import Text
@@ -151,5 +212,21 @@ def _arrow(sign: str, text: str) -> Any:
     drawn = Table.grid(padding=(0, 1, 0, 0))
     drawn.add_column(style="dim", no_wrap=True)
     drawn.add_column(overflow="fold")
-    drawn.add_row(sign, Text(text))
+    drawn.add_row(sign, Text(_with_whole_commands(text, width - len(sign) - 1)))
     return drawn
+
+
+_COMMAND = re.compile(r"""\brentpay(?: (?:"[^"]*"|'[^']*'|[^\s.,;:)?]+(?:[.:][^\s.,;:)?]+)*))+""")
+
+
+def _with_whole_commands(text: str, width: int) -> str:
+    """The text in lines that break before a command rather than inside, so that it can be copied."""
+    import textwrap
+
+    glued = _COMMAND.sub(lambda found: found[0].replace(" ", "\0"), text)
+    lines = [
+        part
+        for each in glued.splitlines()
+        for part in textwrap.wrap(each, width, break_long_words=False, break_on_hyphens=False)
+    ]
+    return "\n".join(lines).replace("\0", " ")

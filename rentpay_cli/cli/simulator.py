@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 
 def simulator(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 8600,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="N", help="Port to listen on; 0 picks a free one.")
+    ] = 8600,
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
     delay: Annotated[
         float, typer.Option(min=0, metavar="S", help="Seconds until a result is sent, or a prompt is answered.")
     ] = 0.5,
-    seed: Annotated[int, typer.Option(help="Seed of everything that happens by chance.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of everything that happens by chance.")] = 0,
     fault: Annotated[
         list[str] | None,
         typer.Option(
@@ -81,9 +83,10 @@ def simulator(
     Faults: PRODUCT is oauth, stk, stk-query, b2b, status, balance or any.
     FAULT is lost, 503-before, 503-after, html, empty, spike, slow,
     no-callback, callback-twice, callback-early, queue-timeout, result,
-    not-found or pending. After commas may follow times=N (1 unless a
+    other-name, not-found or pending. After commas may follow times=N (1 unless a
     probability is given), probability=P, and code=C for result, seconds=S
-    for slow, moved=true for queue-timeout.
+    for slow, moved=true for queue-timeout. To POST one: {"fault":
+    "b2b:lost"}, or {"faults": ["b2b:lost", "stk:no-callback"]}.
 
     Examples:
 
@@ -140,7 +143,7 @@ def _announce(settings: Options, started: Started, *, as_json: bool, quiet: bool
 @contextmanager
 def _in_our_words() -> Iterator[None]:
     """What the simulator refuses, as the errors that every command ends with."""
-    from rentpay_cli.errors import RuleRefused, WrongUse
+    from rentpay_cli.errors import BadConfiguration, RuleRefused, WrongUse
     from rentpay_cli.simulator.faults import BadFault
     from rentpay_cli.simulator.keys import BadKeys
     from rentpay_cli.simulator.options import BadOption
@@ -151,20 +154,26 @@ def _in_our_words() -> Iterator[None]:
     except (BadFault, BadOption) as wrong:
         raise WrongUse(str(wrong)) from wrong
     except CannotListen as taken:
-        raise RuleRefused(str(taken), hint="Choose another port with --port, or --port 0 for a free one.") from taken
-    except (BadKeys, OSError) as trouble:
-        raise RuleRefused(str(trouble)) from trouble
+        hint = "Choose another port with --port, or --port 0 for a free one."
+        raise RuleRefused(str(taken), hint, code="port_taken") from taken
+    except BadKeys as trouble:
+        raise BadConfiguration(str(trouble), "Name a folder that you may write with --home.") from trouble
 
 
 @contextmanager
 def _log_on_standard_error(quiet: bool) -> Iterator[None]:
     """One line an event, unless quiet."""
     import logging
+    from datetime import datetime
+
+    from rentpay_cli.core.clock import EAT
 
     log = logging.getLogger("rentpay.simulator")
     before = log.level, log.propagate
     handler: logging.Handler = logging.NullHandler() if quiet else logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    formatter = logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S EAT")
+    formatter.converter = lambda seconds: datetime.fromtimestamp(seconds or 0, EAT).timetuple()
+    handler.setFormatter(formatter)
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     log.propagate = False

@@ -57,7 +57,8 @@ def wait_for_payment(rt: Runtime, payment_id: int, timeout_seconds: int) -> None
             f"See: rentpay status {payment_id}",
             code="payment_failed",
         )
-    _show_ended(row, f"The tenant paid {show_kes(row['amount_cents'])} ({_receipt(row['receipt'])}).")
+    words = f"The tenant paid {show_kes(row['amount_cents'])} ({_receipt(row['receipt'])})."
+    _show_ended(row, words, whole_id=True)  # as `initiate` gives it without --wait, for scripts
 
 
 def wait_for_disbursement(rt: Runtime, payment_id: int, timeout_seconds: int) -> None:
@@ -85,19 +86,21 @@ def wait_for_disbursement(rt: Runtime, payment_id: int, timeout_seconds: int) ->
     _show_ended(row, f"The owner was paid {show_kes(row['share_cents'])} ({_receipt(row['transaction_id'])}).")
 
 
-def _show_ended(row: documents.Row, words: str) -> None:
+def _show_ended(row: documents.Row, words: str, *, whole_id: bool = False) -> None:
     if show.wants_json():
         show.document(
             message=words,
             paymentId=str(row["id"]),
-            checkoutRequestId=row["checkout_request_id"],
+            checkoutRequestId=documents.checkout_id(row["checkout_request_id"], reveal=whole_id),
             merchantRequestId=row["merchant_request_id"],
             disbursementConversationId=row["conversation_id"],
             payment=documents.payment(row),
         )
     else:
         show.line(f"Payment {row['id']}: {words}")
-        if row["disbursement_status"] == "pending":
+        if row["disbursement_status"] == "pending" and documents.lacks_receipt(row):
+            show.next_step(f"Take the receipt from the paybill's statement: rentpay resolve {row['id']} --paid RECEIPT")
+        elif row["disbursement_status"] == "pending":
             show.next_step(f"Send the owner's share: rentpay disburse {row['id']}")
 
 

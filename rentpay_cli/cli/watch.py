@@ -20,6 +20,7 @@ from rentpay_cli.core.money import shillings
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
+    from rich.text import Text
 
     from rentpay_cli.runtime import Runtime
 
@@ -110,33 +111,38 @@ def _part(title: str, count: int, table: Table, empty: str) -> RenderableType:
 
 
 def _table(*columns: tuple[str, str]) -> Table:
+    """Columns are `left`, `right`, or `cut`: the one that gives way where the terminal is narrow."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for heading, kind in columns:
-        table.add_column(heading, justify="right" if kind == "right" else "left", no_wrap=True, overflow="ellipsis")
+        table.add_column(
+            heading, justify="right" if kind == "right" else "left", no_wrap=kind != "cut", overflow="ellipsis"
+        )
     return table
 
 
-def _needs(findings: list[Any]) -> Table:
+def _cut(text: str, style: str = "") -> Text:
+    """A text that stays on one line, whatever is left of it."""
     from rich.text import Text
 
-    table = _table(("What", "left"), ("Do", "left"))
-    table.columns[1].min_width = min(45, max((len(each.command) for each in findings), default=0))
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
+
+
+def _needs(findings: list[Any]) -> Table:
+    table = _table(("What", "cut"), ("Do", "left"))
     for each in findings:
-        table.add_row(Text(each.text, style="bold red"), Text(each.command))
+        table.add_row(_cut(each.text, "bold red"), each.command)
     return table
 
 
 def _travelling(rows: list[documents.Row]) -> Table:
-    from rich.text import Text
-
-    table = _table(("No.", "right"), ("Since (EAT)", "left"), ("Owner", "left"), ("Share", "right"), ("Now", "left"))
+    table = _table(("No.", "right"), ("Since (EAT)", "left"), ("Owner", "cut"), ("Share", "right"), ("Now", "left"))
     for row in rows:
         table.add_row(
             str(row["id"]),
             documents.listed_minute(row["created_at"]),
-            Text(row["owner_name"]),
+            _cut(row["owner_name"]),
             f"{shillings(row['amount_cents']):,}",
             show.status_text(_words(row)),
         )
@@ -149,21 +155,19 @@ def _words(row: documents.Row) -> str:
 
 
 def _payments(rows: list[documents.Row]) -> Table:
-    from rich.text import Text
-
     table = _table(
         ("No.", "right"),
         ("Asked (EAT)", "left"),
-        ("Property", "left"),
+        ("Property", "cut"),
         ("Amount", "right"),
-        ("Rent", "left"),
+        ("Status", "left"),
         ("Disbursement", "left"),
     )
     for row in rows:
         table.add_row(
             str(row["id"]),
             documents.listed_minute(row["created_at"]),
-            Text(row["property_name"]),
+            _cut(row["property_name"]),
             f"{shillings(row['amount_cents']):,}",
             show.status_text(row["status"] + (" (unclear)" if row["collection_state"] == "unclear" else "")),
             show.status_text(_words(row) if row["disbursement_status"] else ""),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 EAT = timezone(timedelta(hours=3), "EAT")
+MPESA_BEGAN = 2007
+"""The year before which M-Pesa moved nothing: an earlier moment is a mistake, not a time."""
 
 
 def mpesa_timestamp(now: datetime) -> str:
@@ -18,15 +20,21 @@ def read_mpesa_time(value: object) -> datetime | None:
     if len(text) != 14 or not (text.isascii() and text.isdigit()):
         return None
     try:
-        return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=EAT).astimezone(UTC)
-    except (ValueError, OverflowError):  # no such day, or one before the calendar begins
+        moment = datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=EAT)
+    except ValueError:  # no such day
         return None
+    return moment.astimezone(UTC) if MPESA_BEGAN <= moment.year < 2100 else None
 
 
 def eat_day(moment: datetime) -> int:
     """The East African calendar day as one number, such as 20261123: what reports group by."""
     local = moment.astimezone(EAT)
     return local.year * 10_000 + local.month * 100 + local.day
+
+
+def eat_midnight(moment: datetime) -> datetime:
+    """When the East African day of the moment began."""
+    return moment.astimezone(EAT).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
 
 
 def iso_utc(moment: datetime) -> str:

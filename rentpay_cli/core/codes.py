@@ -59,7 +59,10 @@ _AGAIN, _MEND, _NEVER, _ASK, _DONE = (
     Advice.DONE,
 )
 _CONFIGURATION = "Mend the configuration of the operator or of the product with Safaricom, then send again."
-_OPERATOR = "Mend the API operator on the M-Pesa portal, then lift the stop: repeated tries lock the operator."
+_OPERATOR = (
+    "Mend the API operator on the M-Pesa portal first: repeated tries lock it. Then rentpay payouts resume lifts the "
+    "stop, and rentpay retry-failed --include mend-first sends what failed."
+)
 _WAIT = "Wait: the answer is still to come."
 _UNKNOWN = "Ask M-Pesa for the transaction's status; until then it stays unclear and is not sent again."
 _TARGET = "Check the owner's paybill and account number, mend them, then send again."
@@ -127,11 +130,23 @@ _STK = [
 
 _B2B = [
     ("0", "The owner was paid.", _YES, _DONE, "Nothing."),
-    ("1", "The working account holds too little money.", _NO, _AGAIN, "Top up the float, then retry."),
+    (
+        "1",
+        "The working account holds too little money.",
+        _NO,
+        _AGAIN,
+        "Top up the float; rentpay retry-failed then sends it again.",
+    ),
     ("2", "The amount is below M-Pesa's minimum.", _NO, _MEND, "Pay this share in another way."),
     ("3", "The amount is above M-Pesa's maximum for one transfer.", _NO, _MEND, "Pay this share in parts."),
     ("4", "The daily limit was reached.", _NO, _AGAIN, "Retry the next day."),
-    ("5", "The working account would fall below its minimum.", _NO, _AGAIN, "Top up the float, then retry."),
+    (
+        "5",
+        "The working account would fall below its minimum.",
+        _NO,
+        _AGAIN,
+        "Top up the float; rentpay retry-failed then sends it again.",
+    ),
     ("6", "M-Pesa cannot find our own short code.", _NO, _MEND, _CONFIGURATION),
     ("7", "M-Pesa cannot find the owner's paybill.", _NO, _MEND, _TARGET),
     (
@@ -152,7 +167,13 @@ _B2B = [
     ("13", "M-Pesa cannot find the account to debit.", _NO, _MEND, _CONFIGURATION),
     ("14", "M-Pesa cannot find the owner's account.", _NO, _MEND, _TARGET),
     ("15", "M-Pesa has seen this request before.", _MAYBE, _ASK, _UNKNOWN),
-    ("17", "M-Pesa had an internal failure.", _NO, _ASK, "Make sure that it was not paid, then send again."),
+    (
+        "17",
+        "M-Pesa had an internal failure.",
+        _NO,
+        _ASK,
+        "Look for it on the paybill's statement. If it is not there, rule so: rentpay resolve ID --not-paid.",
+    ),
     ("18", "The initiator's credential was refused.", _NO, _MEND, _OPERATOR),
     ("19", "M-Pesa refused the order of the requests.", _NO, _MEND, _CONFIGURATION),
     ("20", "M-Pesa cannot find the initiator.", _NO, _MEND, _CONFIGURATION),

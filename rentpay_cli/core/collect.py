@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from rentpay_cli.core.attempt import ENDED, State
 
 PROMPT_PAUSE = timedelta(minutes=1)
+MAX_PUSH_CENTS = 250_000 * 100
+"""M-Pesa's most for one STK Push (Daraja, limits)."""
 
 
 @dataclass(frozen=True, slots=True)

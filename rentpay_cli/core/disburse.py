@@ -33,6 +33,7 @@ class Refusal(StrEnum):
     """Why a share must not be sent; the value is the code that scripts see."""
 
     STOPPED = "payouts_stopped"
+    HELD = "held"
     NOT_PAID = "not_paid"
     NO_RECEIPT = "receipt_unknown"
     PAYMENT_FAILED = "payment_failed"
@@ -55,6 +56,12 @@ class Share:
     attempts: tuple[State, ...]
     advice: Advice | None = None
     has_receipt: bool = True
+    is_held: bool = False
+
+
+def follows_restore(stop_reason: str) -> bool:
+    """Whether payouts are stopped because the database went back to a copy: what it takes for unsent may be paid."""
+    return stop_reason.casefold().startswith("restored")
 
 
 _BY_PAYMENT = {
@@ -83,6 +90,8 @@ def why_not(share: Share, *, mended: Iterable[Advice] = ()) -> Refusal | None:
         return Refusal.UNDER_WAY
     if not share.has_receipt:
         return Refusal.NO_RECEIPT
+    if share.is_held:
+        return Refusal.HELD
     if share.advice in _BY_ADVICE and share.advice not in set(mended):
         return _BY_ADVICE[share.advice]
     return None

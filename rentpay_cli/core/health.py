@@ -35,13 +35,23 @@ class Facts:
     processing_late: int = 0
     rents_late: int = 0
     unclear: int = 0
+    unclear_payment_id: int | None = None
+    unaskable_payment_id: int | None = None
     unread: int = 0
     held: int = 0
+    held_payouts: int = 0
+    held_payouts_cents: int = 0
+    held_payment_id: int | None = None
+    refused: int = 0
+    refused_in_all: int = 0
     findings: int = 0
     untold: int = 0
     finding_payment_id: int | None = None
     stop_reason: str | None = None
     stopped_at: datetime | None = None
+    owners_stopped: int = 0
+    changes_held: int = 0
+    changed_property_id: int | None = None
     due_cents: int = 0
     float_cents: int | None = None
     float_read_at: datetime | None = None
@@ -74,6 +84,20 @@ def _stopped(facts: Facts, _: Thresholds) -> Iterator[Finding]:
         yield Finding("payouts_stopped", f"All payouts are stopped{since}: {facts.stop_reason}", "rentpay payouts show")
 
 
+def _owners_stopped(facts: Facts, _: Thresholds) -> Iterator[Finding]:
+    if facts.owners_stopped:
+        text = f"Payouts to {_some(facts.owners_stopped, 'owner')} are stopped; all others go on."
+        yield Finding("owner_stopped", text, "rentpay payouts show", facts.owners_stopped)
+
+
+def _changes(facts: Facts, _: Thresholds) -> Iterator[Finding]:
+    if facts.changes_held:
+        count = _count(facts.changes_held, "change")
+        text = f"{count} held of where rent goes: the old paybill is used until it is confirmed."
+        command = f"rentpay property confirm {facts.changed_property_id}"
+        yield Finding("paybill_change", text, command, facts.changes_held)
+
+
 def _worker(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     alive_at, command = facts.worker_alive_at, "rentpay serve-callbacks"
     if alive_at is None:
@@ -102,8 +126,21 @@ def _requests(count: int) -> str:
 
 def _unclear(facts: Facts, _: Thresholds) -> Iterator[Finding]:
     if facts.unclear:
-        text = f"{_count(facts.unclear, 'request')} unclear: money may have moved."
-        yield Finding("unclear", text, "rentpay chase --wait", facts.unclear)
+        first = facts.unaskable_payment_id or facts.unclear_payment_id
+        where = f", first about payment {first}" if first else ""
+        text = f"{_count(facts.unclear, 'request')} unclear{where}: money may have moved."
+        unaskable = f"rentpay status {facts.unaskable_payment_id}" if facts.unaskable_payment_id else ""
+        yield Finding("unclear", text, unaskable or "rentpay chase --wait", facts.unclear)
+
+
+def _held_payouts(facts: Facts, _: Thresholds) -> Iterator[Finding]:
+    if facts.held_payouts:
+        first = facts.held_payment_id
+        text = (
+            f"{_count(facts.held_payouts, 'payout')} held for a person to look at "
+            f"({show_kes(facts.held_payouts_cents)}), first that of payment {first}."
+        )
+        yield Finding("held_payouts", text, f"rentpay status {first}", facts.held_payouts)
 
 
 def _failed(facts: Facts, _: Thresholds) -> Iterator[Finding]:
@@ -153,6 +190,15 @@ def _held(facts: Facts, _: Thresholds) -> Iterator[Finding]:
         yield Finding("held_callbacks", text, "rentpay callbacks list --state held", facts.held)
 
 
+def _refused(facts: Facts, _: Thresholds) -> Iterator[Finding]:
+    if facts.refused:
+        text = (
+            f"Callbacks without a token of ours have used up their room in the database; {facts.refused:,} more were "
+            "only counted, the last of them within a day."
+        )
+        yield Finding("callbacks_refused", text, "rentpay callbacks list --state held", facts.refused)
+
+
 def _open(facts: Facts, _: Thresholds) -> Iterator[Finding]:
     if facts.findings:
         first = facts.finding_payment_id
@@ -170,30 +216,38 @@ def _untold(facts: Facts, _: Thresholds) -> Iterator[Finding]:
 
 _CHECKS: tuple[_Check, ...] = (
     _stopped,
+    _owners_stopped,
     _worker,
     _silence,
     _unclear,
+    _held_payouts,
     _failed,
     _float,
     _processing,
     _pending,
     _rents,
     _held,
+    _refused,
     _open,
+    _changes,
     _untold,
 )
 KINDS = (
     "payouts_stopped",
+    "owner_stopped",
     "worker_not_alive",
     "no_callback",
     "unclear",
+    "held_payouts",
     "failed",
     "low_float",
     "processing",
     "pending",
     "rent_pending",
     "held_callbacks",
+    "callbacks_refused",
     "open_findings",
+    "paybill_change",
     "notices_failed",
 )
 
@@ -231,9 +285,13 @@ def _gauges(facts: Facts) -> Iterator[tuple[str, str, int | float | None]]:
     yield "attempts_unclear", "Requests that may have moved money, and nobody knows.", facts.unclear
     yield "callbacks_unread", "Callbacks that nobody has read yet.", facts.unread
     yield "callbacks_held", "Callbacks that are not believed.", facts.held
+    yield "callbacks_refused_total", "Callbacks of strangers that were only counted, in all.", facts.refused_in_all
+    yield "disbursements_held", "Payouts that wait for a person.", facts.held_payouts
     yield "findings_open", "Things that do not fit, for a person to look at.", facts.findings
     yield "notices_failed", "Notices of the last day that nobody may have got.", facts.untold
     yield "payouts_stopped", "Whether all payouts are stopped.", int(facts.stop_reason is not None)
+    yield "owners_stopped", "Owners whose payouts alone are stopped.", facts.owners_stopped
+    yield "paybill_changes_held", "Changes of where rent goes that wait for a person.", facts.changes_held
     yield "due_shillings", "What waits to be sent to owners.", shillings(facts.due_cents)
     known = facts.float_cents
     yield "float_shillings", "What the working account held last.", None if known is None else shillings(known)

@@ -22,3 +22,12 @@ def parse_phone(text: str) -> str:
 def mask_phone(phone: str) -> str:
     """Show only what a person needs to recognise the number: `254712***678`."""
     return phone[:6] + "***" + phone[-3:] if len(phone) > 9 else "***"
+
+
+NO_DIGITS = "0" * 9
+"""What stands in the place of the digits of a telephone number that was forgotten."""
+
+
+def own_digits(phone: str) -> str:
+    """The nine digits of a number that stand in each of its forms, also in M-Pesa's checkout ids."""
+    return phone[-len(NO_DIGITS) :]

@@ -15,15 +15,17 @@ import httpx
 
 from rentpay_cli.core.codes import Family
 from rentpay_cli.core.evidence import Moved, NotMoved, Refused, Unanswered
-from rentpay_cli.core.redact import printable, redact
+from rentpay_cli.core.redact import know_secrets, printable, redact
 from rentpay_cli.daraja import outgoing
 from rentpay_cli.daraja.auth import Token, TokenCache, lifetime
 from rentpay_cli.daraja.incoming import (
     TOKEN_REFUSED,
+    Organisation,
     PaymentReply,
     QuestionFailed,
     StillPending,
     gateway_error,
+    organisation_reply,
     parse,
     payment_reply,
     stk_query_reply,
@@ -98,9 +100,12 @@ class Mpesa:
         """Ask what became of a push."""
         body = outgoing.stk_query(self._paybill, checkout_request_id, self._now())
         answer = self._exchange(outgoing.STK_QUERY, body, stk_query_reply)
-        if isinstance(answer, Refused | Unanswered):
-            return QuestionFailed("", answer.text if isinstance(answer, Refused) else answer.reason)
-        return answer
+        return _not_asked(answer) if isinstance(answer, Refused | Unanswered) else answer
+
+    def organisation(self, short_code: str) -> Organisation | QuestionFailed:
+        """Ask what the organisation behind a paybill is called."""
+        answer = self._exchange(outgoing.ORGANISATION, outgoing.organisation(short_code), organisation_reply)
+        return _not_asked(answer) if isinstance(answer, Refused | Unanswered) else answer
 
     def b2b_payment(
         self,
@@ -192,7 +197,9 @@ class Mpesa:
         return True
 
     def _token(self, *, refused: str | None = None) -> Token:
-        return self._tokens.get(self._now(), self._fetch_token, refused=refused)
+        token = self._tokens.get(self._now(), self._fetch_token, refused=refused)
+        know_secrets("M-Pesa's token", {token.value, refused or token.value})  # it may echo either of them
+        return token
 
     def _fetch_token(self) -> Token:
         """Get a new access token; raises `MpesaUnreachable`, or `BadConfiguration` if our keys are refused."""
@@ -224,6 +231,10 @@ class Mpesa:
         raise MpesaUnreachable(
             f"M-Pesa gave no access token (HTTP {status}); nothing was sent.", "Try again in a minute."
         )
+
+
+def _not_asked(answer: Refused | Unanswered) -> QuestionFailed:
+    return QuestionFailed("", answer.text if isinstance(answer, Refused) else answer.reason)
 
 
 def _name(error: Exception) -> str:

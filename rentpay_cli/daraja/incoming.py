@@ -25,6 +25,7 @@ TOKEN_REFUSED = frozenset({"400.003.01", "401.002.01", "401.003.01", "404.001.03
 """The gateway did not let the access token in: M-Pesa never saw the request."""
 
 _STK_REFUSALS = ("merchant does not exist", "wrong credentials", "unable to lock subscriber")
+_ORGANISATION_FOUND = ("4000", "0")
 _RECEIPT = re.compile(r"[A-Z0-9]{6,20}", re.IGNORECASE)
 _BASIC_AMOUNT = re.compile(r"BasicAmount=(-?[0-9]+(?:\.[0-9]+)?)")
 _GENERIC_RECEIPT = re.compile(r"[A-Z0-9]{0,3}0{7,}", re.IGNORECASE)
@@ -57,6 +58,13 @@ class QuestionFailed:
 
     code: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """What M-Pesa calls the organisation behind a paybill."""
+
+    name: str
 
 
 PaymentReply: TypeAlias = Acknowledged | Refused | Unanswered
@@ -125,6 +133,21 @@ def stk_query_reply(status: int, body: bytes) -> Moved | NotMoved | StillPending
     if not says_nothing_moved(Family.STK, result_code):
         return StillPending(_text(document.get("ResultDesc")))
     return NotMoved(result_code, meaning(Family.STK, result_code, _text(document.get("ResultDesc"))))
+
+
+def organisation_reply(status: int, body: bytes) -> Organisation | QuestionFailed:
+    """What a look-up of an organisation says; sources disagree on whether success is 4000 or 0 (Daraja, 9)."""
+    document = parse(body)
+    if document is None:
+        return QuestionFailed("", f"M-Pesa answered HTTP {status} without a readable body.")
+    error = gateway_error(document)
+    if error is not None:
+        return QuestionFailed(*error)
+    code, name = code_text(document.get("ResponseCode")), _text(document.get("OrganizationName")).strip()
+    if not 200 <= status < 300 or code not in _ORGANISATION_FOUND or not name:
+        text = _text(document.get("DetailedMessage")) or _text(document.get("ResponseMessage"))
+        return QuestionFailed(code, text or f"M-Pesa answered HTTP {status} without a name.")
+    return Organisation(name)
 
 
 def gateway_error(document: dict[str, Any]) -> tuple[str, str] | None:
@@ -260,6 +283,7 @@ def status_result(body: bytes) -> Moved | NotMoved | StillPending | NoRecord | Q
             amount_cents,
             moved_at=read_mpesa_time(parameters.one("FinalisedTime") or parameters.one("FinalizedTime")),
             charge_cents=_charge(parameters.one("DebitPartyCharges")),
+            receiver_name=_text(parameters.one("CreditPartyName")) or None,
         )
     if status in ("failed", "cancelled", "declined", "expired"):
         return NotMoved(f"status:{status}", f"M-Pesa's transaction status says {status}.")
@@ -343,7 +367,7 @@ def _dig(document: object, *path: str) -> Any:
 
 
 def _text(value: object) -> str:
-    return redact(printable(value)) if isinstance(value, str) else ""
+    return printable(redact(value)) if isinstance(value, str) else ""
 
 
 def _identifier(value: object) -> str | None:

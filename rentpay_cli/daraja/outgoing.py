@@ -15,6 +15,7 @@ STK_QUERY = "/mpesa/stkpushquery/v1/query"
 B2B = "/mpesa/b2b/v1/paymentrequest"
 TRANSACTION_STATUS = "/mpesa/transactionstatus/v1/query"
 ACCOUNT_BALANCE = "/mpesa/accountbalance/v1/query"
+ORGANISATION = "/sfcverify/v1/query/info"
 
 _PAYBILL = "4"  # identifier type of an organisation's short code
 
@@ -153,3 +154,8 @@ def account_balance(paybill: Paybill, *, remarks: str, result_url: str, timeout_
         "QueueTimeOutURL": timeout_url,
         "ResultURL": result_url,
     }
+
+
+def organisation(short_code: str) -> dict[str, Any]:
+    """Ask what the organisation behind a paybill is called."""
+    return {"IdentifierType": _PAYBILL, "Identifier": short_code}

@@ -7,7 +7,8 @@ again, so a restored database has its payouts stopped until a person has compare
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from rentpay_cli.errors import NotFound, RuleRefused, WrongUse
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import backup
 
+_OURS = "Name a file that `rentpay backup` has made."
 STOP_REASON = "Restored from a backup; what was paid out since then is not in it. Compare it with the statement first."
 
 
@@ -55,8 +57,21 @@ def back_up(rt: Runtime, target: Path, *, overwrite: bool, on_progress: backup.O
 
 
 def check_target(rt: Runtime, target: Path) -> None:
-    """Raise `WrongUse` if a copy must not be written to this place."""
+    """Raise `WrongUse` if a copy must not be written to this place, `RuleRefused` if it may not be looked at."""
     source = _sqlite_file(rt, _dump_command(rt, target))
+    with _in_a_sentence(target, "Name a file in a folder that you may write."):
+        _refuse_target(target, source)
+
+
+@contextmanager
+def _in_a_sentence(path: Path, hint: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RuleRefused(f"{path} cannot be used: {error.strerror}.", hint) from error
+
+
+def _refuse_target(target: Path, source: Path) -> None:
     if target.is_symlink():
         raise WrongUse(f"{target} is a symbolic link.", "Name the file itself: a link is not followed.")
     if target.exists() and not target.is_file():
@@ -101,14 +116,17 @@ def restore(rt: Runtime, source: Path, agree: Callable[[backup.Contents], None])
 
 
 def _check_source(source: Path, target: Path) -> None:
-    if not source.is_file():
-        raise NotFound(f"There is no file {source}.", "Name a file that `rentpay backup` has made.")
+    with _in_a_sentence(source, "Name a file that you may read."):
+        if not source.is_file():
+            raise NotFound(f"There is no file {source}.", _OURS)
+        if not backup.is_sqlite(source):
+            raise RuleRefused(f"{source} is no database of rentpay's. Nothing was changed.", _OURS, code="foreign")
     if target.is_symlink():
         raise WrongUse(f"The database {target} is a symbolic link.", "Let RENTPAY_DATABASE_URL name the file itself.")
     if target.exists() and not target.is_file():
         raise WrongUse(f"{target} is not a file.", "Let RENTPAY_DATABASE_URL name a file.")
     if target.exists() and source.samefile(target):
-        raise WrongUse(f"{source} is the database itself.", "Name a file that `rentpay backup` has made.")
+        raise WrongUse(f"{source} is the database itself.", _OURS)
 
 
 def _stop_payouts(rt: Runtime, copy: Path, found: backup.Contents) -> None:
@@ -118,6 +136,8 @@ def _stop_payouts(rt: Runtime, copy: Path, found: backup.Contents) -> None:
     database = Database(f"sqlite:///{copy}")
     try:
         with database.transaction() as session:
+            stops.lift(session, rt.actor, rt.now())  # one that is in the copy would hide the reason that counts now
+            session.flush()
             stops.stop(session, STOP_REASON, rt.actor, rt.now())
             back_to = None if found.newest_at is None else from_milliseconds(found.newest_at).isoformat()
             journal.write(session, rt.now(), rt.actor, "restored", back_to=back_to)

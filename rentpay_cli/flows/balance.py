@@ -6,7 +6,7 @@ from rentpay_cli.config import PAY_OUT
 from rentpay_cli.core.evidence import Acknowledged, Refused
 from rentpay_cli.errors import RuleRefused
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import enquiries
+from rentpay_cli.store import enquiries, journal
 
 
 def ask_balance(rt: Runtime) -> int:
@@ -16,14 +16,20 @@ def ask_balance(rt: Runtime) -> int:
     token = rt.new_token()
     with rt.database.transaction() as session:
         enquiry = enquiries.ask(session, "balance", token, rt.now())
+        journal.write(session, rt.now(), rt.actor, "asked M-Pesa", about="balance", question=enquiry.id)
     reply = rt.mpesa.account_balance(
         remarks="rentpay balance",
         result_url=f"{rt.settings.b2b_callback_url}/{token}",
         timeout_url=f"{rt.settings.timeout_url}/{token}/timeout",
     )
     if isinstance(reply, Acknowledged):
-        return enquiry.id or 0
-    text = f"{reply.text} ({reply.code})" if isinstance(reply, Refused) else reply.reason
+        text = "accepted"
+    else:
+        text = f"{reply.text} ({reply.code})" if isinstance(reply, Refused) else reply.reason
     with rt.database.transaction() as session:
-        enquiries.settle(session, session.merge(enquiry), "refused", text, rt.now())
+        if not isinstance(reply, Acknowledged):
+            enquiries.settle(session, session.merge(enquiry), "refused", text, rt.now())
+        journal.write(session, rt.now(), rt.actor, "M-Pesa answered", about="balance", question=enquiry.id, answer=text)
+    if isinstance(reply, Acknowledged):
+        return enquiry.id or 0
     raise RuleRefused(f"M-Pesa did not take the question: {text}", "Try again; a question moves no money.")

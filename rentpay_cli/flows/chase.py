@@ -17,9 +17,10 @@ from rentpay_cli.core.attempt import ENDED, Direction, State
 from rentpay_cli.core.chase import first_rung, next_check
 from rentpay_cli.core.evidence import Acknowledged, Moved, NotMoved, Overdue, Refused
 from rentpay_cli.daraja.client import LONGEST_CALL_SECONDS
+from rentpay_cli.daraja.incoming import QuestionFailed, StillPending
 from rentpay_cli.flows.learn import Source, learn, payment_of
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import attempts, enquiries
+from rentpay_cli.store import attempts, enquiries, journal
 
 PROMPT_IS_DEAD = timedelta(minutes=3)
 """The longest that a handset shows a prompt (Daraja, STK Push)."""
@@ -83,12 +84,29 @@ def _claim(rt: Runtime, session: Session, attempt_id: int, by_hand: bool) -> _Qu
     if attempt.state == State.SENDING or direction is Direction.PAYOUT or now - attempt.created_at > PROMPT_IS_DEAD:
         reason = "Its process died on the wire." if attempt.state == State.SENDING else "M-Pesa has gone quiet."
         learn(session, attempt_id, Overdue(reason), source=Source.TIME, actor=rt.actor, at=now)
-    return _Question(
+    question = _Question(
         attempt_id,
         payment_of(session, attempt),
         direction,
         attempt.checkout_request_id,
         attempt.originator_conversation_id,
+    )
+    if direction is Direction.COLLECTION and question.checkout_request_id is not None:
+        _tell(rt, session, question, "asked M-Pesa")
+    return question
+
+
+def _tell(rt: Runtime, session: Session, question: _Question, event: str, answer: str | None = None) -> None:
+    """Write the question, or the answer that changes nothing, in the journal."""
+    journal.write(
+        session,
+        rt.now(),
+        rt.actor,
+        event,
+        payment_id=question.payment_id,
+        attempt_id=question.attempt_id,
+        about=question.direction.value,
+        answer=answer,
     )
 
 
@@ -99,11 +117,17 @@ def _ask_about_push(rt: Runtime, question: _Question) -> Chased:
     rt.settings.require(COLLECT)
     answer = rt.mpesa.stk_query(question.checkout_request_id)
     if not isinstance(answer, Moved | NotMoved):
+        with rt.database.transaction() as session:
+            _tell(rt, session, question, "M-Pesa answered", _words(answer))
         return Chased(question.payment_id, question.direction, "M-Pesa does not know yet")
     with rt.database.transaction() as session:
         learned = learn(session, question.attempt_id, answer, source=Source.QUERY, actor=rt.actor, at=rt.now())
     outcome = "the tenant paid" if learned.state is State.MOVED else "the tenant did not pay"
     return Chased(question.payment_id, question.direction, learned.disbelieved or outcome, news=learned.news)
+
+
+def _words(answer: StillPending | QuestionFailed) -> str:
+    return answer.reason if isinstance(answer, StillPending) else answer.text
 
 
 def _ask_about_payout(rt: Runtime, question: _Question) -> Chased:
@@ -114,6 +138,7 @@ def _ask_about_payout(rt: Runtime, question: _Question) -> Chased:
     token = rt.new_token()
     with rt.database.transaction() as session:
         enquiry = enquiries.ask(session, "status", token, rt.now(), question.attempt_id)
+        _tell(rt, session, question, "asked M-Pesa")
     reply = rt.mpesa.transaction_status(
         originator_conversation_id=question.originator_conversation_id,
         remarks=f"Rent payment {question.payment_id}",
@@ -121,10 +146,13 @@ def _ask_about_payout(rt: Runtime, question: _Question) -> Chased:
         timeout_url=f"{rt.settings.timeout_url}/{token}/timeout",
     )
     if isinstance(reply, Acknowledged):
+        with rt.database.transaction() as session:
+            _tell(rt, session, question, "M-Pesa answered", "accepted")
         return Chased(
             question.payment_id, question.direction, "M-Pesa was asked; its answer comes by callback", enquiry.id
         )
     text = reply.text if isinstance(reply, Refused) else reply.reason
     with rt.database.transaction() as session:
         enquiries.settle(session, session.merge(enquiry), "refused", text, rt.now())
+        _tell(rt, session, question, "M-Pesa answered", text)
     return Chased(question.payment_id, question.direction, f"M-Pesa did not take the question: {text}")

@@ -10,21 +10,19 @@ from sqlmodel import Session
 
 from rentpay_cli.config import COLLECT
 from rentpay_cli.core.attempt import State
-from rentpay_cli.core.collect import StillOpen, TooSoon, may_push
+from rentpay_cli.core.collect import MAX_PUSH_CENTS, StillOpen, TooSoon, may_push
 from rentpay_cli.core.disburse import PaymentStatus
 from rentpay_cli.core.evidence import Acknowledged, Refused
 from rentpay_cli.core.fee import divide
 from rentpay_cli.core.money import show_kes
 from rentpay_cli.core.phone import mask_phone, parse_phone
-from rentpay_cli.errors import OutcomeUnknown, RuleRefused, WrongUse
+from rentpay_cli.errors import MpesaUnreachable, OutcomeUnknown, RuleRefused, WrongUse
 from rentpay_cli.flows.learn import Source, learn
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, disbursements, journal, payments, register
 from rentpay_cli.store.engine import lock_while_deciding
 from rentpay_cli.store.tables import Owner, Payment, Property, Tenant
 
-MAX_PUSH_CENTS = 250_000 * 100
-"""M-Pesa's most for one STK Push (Daraja, limits)."""
 METHODS = ("cash", "bank", "cheque", "other")
 
 
@@ -88,9 +86,12 @@ def initiate(
             attempt_id=attempt.id,
             amount_cents=payment.amount_cents,
             fee_cents=payment.fee_cents,
+            phone=mask_phone(number),
+            tenant=payment.tenant_id,
             forced=force or None,
         )
     payment_id, attempt_id = _number(payment.id), _number(attempt.id)
+    rt.sending(payment_id)
     reply = rt.mpesa.stk_push(  # ② the wire
         phone=number,
         amount_cents=payment.amount_cents,
@@ -109,6 +110,11 @@ def initiate(
                 payment.amount_cents,
                 number,
                 place.name,
+            )
+        case Refused(code="not_sent"):
+            raise MpesaUnreachable(
+                f"{mask_phone(number)} was not asked for payment {payment_id}. {reply.text}",
+                "Find out why: rentpay doctor. Then ask again: rentpay initiate",
             )
         case Refused():
             raise RuleRefused(
@@ -150,6 +156,8 @@ def record_payment(
             payment_id=payment.id,
             method=method,
             amount_cents=amount_cents,
+            fee_cents=payment.fee_cents,
+            tenant=payment.tenant_id,
         )
     return Recorded(_number(payment.id), payment.amount_cents, payment.fee_cents, place.name)
 
@@ -161,6 +169,8 @@ def _who_and_where(
     tenant = register.find(session, Tenant, tenant_reference) if tenant_reference else None
     if phone is None and tenant is None:
         raise WrongUse("Whom to ask is missing.", "Add --phone 0712345678, or --tenant with a registered tenant.")
+    if phone is None and tenant is not None and not tenant.phone:
+        raise WrongUse(f"Tenant {tenant.id} was forgotten, and has no telephone number.", "Add --phone 0712345678.")
     try:
         number = parse_phone(phone) if phone is not None else (tenant.phone if tenant else "")
     except ValueError as error:

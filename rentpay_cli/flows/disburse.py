@@ -8,24 +8,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from rentpay_cli.config import PAY_OUT
 from rentpay_cli.core.attempt import State
+from rentpay_cli.core.clock import eat_midnight
 from rentpay_cli.core.codes import Advice
 from rentpay_cli.core.disburse import DisbursementStatus, PaymentStatus, Refusal, Share, why_not
 from rentpay_cli.core.evidence import Acknowledged, Refused, Unanswered
-from rentpay_cli.errors import OutcomeUnknown, RuleRefused
+from rentpay_cli.core.limits import REPEATED, SentToday, why_held
+from rentpay_cli.errors import MpesaUnreachable, OutcomeUnknown, RuleRefused
+from rentpay_cli.flows.confirm import confirm_collection
 from rentpay_cli.flows.learn import Source, learn
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import attempts, disbursements, journal, payments, stops
+from rentpay_cli.store import attempts, disbursements, journal, payments, register, stops
 from rentpay_cli.store.attempts import StaleWrite
-from rentpay_cli.store.tables import Disbursement, Payment
+from rentpay_cli.store.engine import lock_while_deciding
+from rentpay_cli.store.tables import Disbursement, Owner, Payment, PayoutStop
 
 _REASONS = {
     Refusal.STOPPED: ("all payouts are stopped", "Once the cause is mended: rentpay payouts resume"),
+    Refusal.HELD: (
+        "it is held for a person to look at",
+        "See why: rentpay status {id}. To let it go: rentpay payouts release {id} --reason TEXT",
+    ),
     Refusal.NO_RECEIPT: (
         "M-Pesa confirmed the tenant's payment, but its receipt has not come yet",
         "Take the receipt from the paybill's statement: rentpay resolve {id} --paid RECEIPT",
@@ -67,6 +76,14 @@ class Sending:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A share that waits for a person, and why."""
+
+    payment_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sent:
     """A share that went on the wire, and what M-Pesa's reply said."""
 
@@ -94,9 +111,7 @@ def preview(rt: Runtime, payment_id: int) -> Preview:
     """What would be sent for the payment; raises `RuleRefused` with the reason if nothing may be."""
     with rt.database.transaction() as session:
         payment, disbursement = _sendable(session, payment_id)
-        stopped = stops.in_force(session)
-        if stopped is not None:
-            raise stopped_error(stopped.reason, payment_id)
+        _refuse_while_stopped(session, disbursement, payment_id)
         return Preview(
             payment_id,
             disbursement.amount_cents,
@@ -114,12 +129,20 @@ def disburse(rt: Runtime, payment_id: int) -> Sent:
     rt.settings.require(PAY_OUT)
     preview(rt, payment_id)  # say what is wrong before M-Pesa is asked for a token
     rt.mpesa.prepare()
+    confirm_collection(rt, payment_id)
     with rt.database.transaction() as session:
         _, disbursement = _sendable(session, payment_id)
         fee_cents = disbursement.fee_cents
         sending = write_intention(rt, session, disbursement, payment_id)
+    if isinstance(sending, Held):
+        raise held_error(sending)
     reply, state = send(rt, sending)
     match reply:
+        case Refused(code="not_sent"):
+            raise MpesaUnreachable(
+                f"The payout of payment {payment_id} did not leave. {reply.text}",
+                f"Find out why: rentpay doctor. Then send it again: rentpay disburse {payment_id}",
+            )
         case Refused():
             raise RuleRefused(
                 f"M-Pesa refused the payout of payment {payment_id}: {reply.text} ({reply.code}). Nothing moved.",
@@ -134,12 +157,18 @@ def disburse(rt: Runtime, payment_id: int) -> Sent:
     return Sent(payment_id, sending.amount_cents, fee_cents, sending.paybill, sending.account_number, reply, state)
 
 
-def write_intention(rt: Runtime, session: Session, disbursement: Disbursement, payment_id: int) -> Sending:
-    """Write down that the share is about to be sent; raises `RuleRefused` if another process was faster."""
+def write_intention(rt: Runtime, session: Session, disbursement: Disbursement, payment_id: int) -> Sending | Held:
+    """Write down that the share is about to be sent, or that it waits for a person, who has not looked at it yet.
+
+    Raises `RuleRefused` if another process was faster, or all payouts or those to the owner are stopped.
+    """
     at, token = rt.now(), rt.new_token()
-    stopped = stops.in_force(session)
-    if stopped is not None:
-        raise stopped_error(stopped.reason, payment_id)
+    _refuse_while_stopped(session, disbursement, payment_id)
+    held_because = _why_held(rt, session, disbursement, at)
+    if held_because:
+        disbursements.hold(session, disbursement, held_because)
+        journal.write(session, at, rt.actor, "payout held", payment_id=payment_id, reason=held_because)
+        return Held(payment_id, held_because)
     try:
         disbursements.move(session, disbursement, DisbursementStatus.PROCESSING)
         attempt = attempts.open_payout(session, disbursement.id or 0, disbursement.amount_cents, token, at)
@@ -153,6 +182,8 @@ def write_intention(rt: Runtime, session: Session, disbursement: Disbursement, p
         payment_id=payment_id,
         attempt_id=attempt.id,
         amount_cents=disbursement.amount_cents,
+        paybill=disbursement.paybill,
+        account_number=disbursement.account_number,
         number=attempt.number,
     )
     return Sending(
@@ -166,8 +197,34 @@ def write_intention(rt: Runtime, session: Session, disbursement: Disbursement, p
     )
 
 
+def _why_held(rt: Runtime, session: Session, disbursement: Disbursement, at: datetime) -> str:
+    """Why a person must look at the share before it is sent, or an empty text."""
+    if disbursement.released_at is not None:
+        return ""
+    limits, day_began = rt.settings.limits, eat_midnight(at)
+    sent = SentToday()
+    if limits.day_cents is not None or limits.owner_day_cents is not None:
+        lock_while_deciding(session, "payout limits")
+        sent = SentToday(
+            attempts.sent_since(session, day_began), attempts.sent_since(session, day_began, disbursement.owner_id)
+        )
+    reason = why_held(disbursement.amount_cents, limits, sent)
+    if not reason and _rests_on_a_ruling(session, disbursement):
+        reason = REPEATED if disbursements.looks_repeated(session, disbursement, at - timedelta(hours=24)) else ""
+    return reason
+
+
+def _rests_on_a_ruling(session: Session, disbursement: Disbursement) -> bool:
+    """Whether a person, not M-Pesa, said that the rent came in or that an earlier payout did not go out."""
+    number = disbursement.id or 0
+    collections = (attempts.of_payment(session, paid.id or 0) for paid in disbursements.payments_of(session, number))
+    earlier = [*filter(None, collections), *attempts.of_disbursement(session, number)]
+    return any(attempt.learned_by == Source.RULING.value for attempt in earlier)
+
+
 def send(rt: Runtime, sending: Sending) -> tuple[Acknowledged | Refused | Unanswered, State]:
     """Put a written intention on the wire, once, and learn from the reply."""
+    rt.sending(sending.payment_id)
     reply = rt.mpesa.b2b_payment(
         to_paybill=sending.paybill,
         account_number=sending.account_number,
@@ -192,6 +249,7 @@ def share_of(session: Session, payment: Payment, disbursement: Disbursement | No
         states,
         Advice(disbursement.advice) if disbursement and disbursement.advice else None,
         has_receipt=payment.receipt is not None,
+        is_held=disbursement is not None and disbursement.held_reason is not None,
     )
 
 
@@ -201,11 +259,30 @@ def refusal(reason: Refusal, payment_id: int) -> RuleRefused:
     return RuleRefused(f"Payment {payment_id} was not disbursed: {why}.", hint.format(id=payment_id), code=reason.value)
 
 
-def stopped_error(reason: str, payment_id: int | None = None) -> RuleRefused:
-    """The error that says that all payouts are stopped, and why."""
-    _, hint = _REASONS[Refusal.STOPPED]
+def held_error(held: Held) -> RuleRefused:
+    """The error that says that a share waits for a person, and why."""
+    _, hint = _REASONS[Refusal.HELD]
+    return RuleRefused(
+        f"Payment {held.payment_id} was not disbursed: it is held, because {held.reason}.",
+        hint.format(id=held.payment_id),
+        code=Refusal.HELD.value,
+    )
+
+
+def stopped_error(session: Session, stop: PayoutStop, payment_id: int | None = None) -> RuleRefused:
+    """The error that says that all payouts, or those to one owner, are stopped, and why."""
+    which, hint = _REASONS[Refusal.STOPPED]
+    if stop.owner_id is not None:
+        which = f"payouts to {register.find(session, Owner, str(stop.owner_id)).name} are stopped"
+        hint = f"{hint} --owner {stop.owner_id}"
     what = f"Payment {payment_id} was not disbursed" if payment_id is not None else "Nothing was sent"
-    return RuleRefused(f"{what}: all payouts are stopped ({reason})", hint, code=Refusal.STOPPED.value)
+    return RuleRefused(f"{what}: {which} ({stop.reason})", hint, code=Refusal.STOPPED.value)
+
+
+def _refuse_while_stopped(session: Session, disbursement: Disbursement, payment_id: int) -> None:
+    stop = stops.against(session, disbursement.owner_id)
+    if stop is not None:
+        raise stopped_error(session, stop, payment_id)
 
 
 def _sendable(session: Session, payment_id: int) -> tuple[Payment, Disbursement]:

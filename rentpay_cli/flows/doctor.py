@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import glob
+import json
+import shlex
 import shutil
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
+
+from platformdirs import user_cache_path, user_data_path
 
 from rentpay_cli.config import COLLECT, COLLECTION_PATH, PAY_OUT, PAYOUT_PATH, credential_problem
 from rentpay_cli.core.address import address_problem, is_ip, is_public
@@ -20,6 +25,7 @@ from rentpay_cli.errors import RentpayError
 from rentpay_cli.flows.health import facts, usual_thresholds
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import reads
+from rentpay_cli.store.backup import BESIDE
 
 LEAST_FREE_BYTES = 200_000_000
 MOST_CLOCK_SKEW = timedelta(seconds=30)
@@ -57,6 +63,8 @@ def bad_configuration(error: RentpayError) -> list[Check]:
 def examine(rt: Runtime, env_files: list[Path], *, offline: bool) -> Checks:
     """Every check, one after another; `offline` leaves out what needs the network."""
     yield from _configuration(rt, env_files)
+    cache = user_cache_path("rentpay")
+    yield from _all_only_ours("token", [cache, *sorted(cache.glob("token-*"))])
     yield from _credential(rt)
     yield from _certificate(rt)
     yield from _database(rt)
@@ -100,11 +108,22 @@ def _configuration(rt: Runtime, env_files: list[Path]) -> Checks:
 
 
 def _only_ours(name: str, path: Path) -> Check:
-    """Whether nobody else on the machine can read a file that holds secrets."""
-    mode = stat.S_IMODE(path.stat().st_mode)
+    """Whether nobody else on the machine can read a file that holds secrets, or look into a folder of such files."""
+    found = path.stat()
+    mode = stat.S_IMODE(found.st_mode)
     if mode & 0o077:
-        return Check(name, Result.WRONG, f"Others may read {path} (mode {mode:04o}).", f"chmod 600 {path}")
+        mend = f"chmod {'700' if stat.S_ISDIR(found.st_mode) else '600'} {shlex.quote(str(path))}"
+        return Check(name, Result.WRONG, f"Others may read {path} (mode {mode:04o}).", mend)
     return _ok(name, f"{path} is closed to others.")
+
+
+def _all_only_ours(name: str, paths: Iterable[Path]) -> Checks:
+    """The files and folders among these that others can read; nothing of those that are closed or not there."""
+    for path in paths:
+        with suppress(FileNotFoundError):
+            check = _only_ours(name, path)
+            if check.result is Result.WRONG:
+                yield check
 
 
 def _credential(rt: Runtime) -> Checks:
@@ -165,7 +184,7 @@ def _open_database(rt: Runtime) -> Checks:
         yield from _guarded("database", lambda: _writable(rt))
         if url.startswith("sqlite"):
             yield from _file(Path(url.removeprefix("sqlite:///")))
-            yield _backup(reader, rt.now())
+            yield from _backup(reader, rt.now())
         yield from _news(rt)
 
 
@@ -187,6 +206,10 @@ def _writable(rt: Runtime) -> Checks:
 
 def _file(path: Path) -> Checks:
     yield _only_ours("database", path)
+    beside = [path.with_name(f"{path.name}{more}") for more in BESIDE]
+    kept = path.parent.glob(f"{glob.escape(path.name)}.before-restore-*")
+    own_folder = [path.parent] if path.parent == user_data_path("rentpay") else []
+    yield from _all_only_ours("database", [*beside, *sorted(kept), *own_folder])
     free = shutil.disk_usage(path.parent).free
     text = f"{free // 1_000_000:,} MB are free on its disk."
     if free < LEAST_FREE_BYTES:
@@ -195,13 +218,16 @@ def _file(path: Path) -> Checks:
         yield _ok("database", text)
 
 
-def _backup(reader: reads.Reader, now: datetime) -> Check:
+def _backup(reader: reads.Reader, now: datetime) -> Checks:
     kept, mend = reads.setting(reader, "last_backup_at"), "rentpay backup FILE"
     if kept is None:
-        return Check("backup", Result.NOTE, "No copy of the database was ever made.", mend)
+        yield Check("backup", Result.NOTE, "No copy of the database was ever made.", mend)
+        return
     made_at = from_milliseconds(int(kept))
     result = Result.OK if now - made_at <= OLDEST_BACKUP else Result.NOTE
-    return Check("backup", result, f"The last copy was made on {show_local(made_at)}.", mend if result != "ok" else "")
+    made = reads.journal(reader, event="backup made", limit=1)
+    yield from _all_only_ours("backup", [Path(json.loads(row["detail"])["file"]) for row in made])
+    yield Check("backup", result, f"The last copy was made on {show_local(made_at)}.", mend if result != "ok" else "")
 
 
 def _news(rt: Runtime) -> Checks:

@@ -34,20 +34,32 @@ def facts(rt: Runtime, thresholds: Thresholds) -> Facts:
     stop = reads.stop_in_force(rt.reader) or {}
     reading = reads.last_float(rt.reader) or {}
     counts: dict[str, Any] = {name: int(value) for name, value in row.items() if name not in _OPTIONAL}
+    refused = row["refused_at"] is not None and int(row["refused_at"]) > before(days=1)
     return Facts(
         at=now,
         **counts,
+        held_payment_id=row["held_payment_id"],
+        refused=int(row["refused_in_all"]) if refused else 0,
+        refused_in_all=int(row["refused_in_all"] or 0),
         last_callback_at=_moment(row["last_callback_at"]),
         worker_alive_at=_moment(row["worker_alive_at"]),
         finding_payment_id=row["finding_payment_id"],
+        unclear_payment_id=row["unclear_payment_id"],
+        unaskable_payment_id=row["unaskable_payment_id"],
         stop_reason=stop.get("reason"),
         stopped_at=_moment(stop.get("stopped_at")),
+        changed_property_id=row["changed_property_id"],
         float_cents=reading.get("available_cents"),
         float_read_at=_moment(reading.get("read_at")),
     )
 
 
-_OPTIONAL = ("last_callback_at", "worker_alive_at", "finding_payment_id")
+_OPTIONAL = (
+    *("last_callback_at", "worker_alive_at"),
+    *("finding_payment_id", "unclear_payment_id", "unaskable_payment_id"),
+    "changed_property_id",
+    *("held_disbursement_id", "held_payment_id", "refused_in_all", "refused_at"),
+)
 
 
 def _moment(milliseconds: Any) -> datetime | None:

@@ -20,8 +20,12 @@ from rentpay_cli.core.disburse import DisbursementStatus, PaymentStatus
 from rentpay_cli.core.evidence import Acknowledged, Evidence, Moved, NotMoved, Overdue, Refused, Unanswered
 from rentpay_cli.core.money import show_kes
 from rentpay_cli.core.notices import OWNER, Audience
-from rentpay_cli.store import attempts, disbursements, journal, notices, payments, stops
-from rentpay_cli.store.tables import Attempt, Payment
+from rentpay_cli.core.paybill import same_organisation
+from rentpay_cli.store import attempts, disbursements, journal, notices, payments, register, stops
+from rentpay_cli.store.tables import Attempt, Owner, Payment
+
+OTHER_RECEIVER = "other receiver"
+"""The finding that M-Pesa paid somebody of another name than a person confirmed."""
 
 
 class Source(StrEnum):
@@ -65,13 +69,14 @@ def learn(
         return Learned(state, payment_id, disbelieved)
     changes = _facts(attempt, evidence)
     _drop_ids_of_others(session, attempt, changes, payment_id, at)
-    if after is state and not changes:
-        return Learned(state, payment_id)
     if after is not state:
         changes["learned_by"] = source.value
-    attempts.move(session, attempt, after, at, **changes)
-    _follow(session, attempt, state, after, evidence, at)
-    _write_journal(session, at, actor, source, attempt, payment_id, evidence, state)
+    if changes:
+        attempts.move(session, attempt, after, at, **changes)
+        _follow(session, attempt, state, after, evidence, at)
+        _write_journal(session, at, actor, source, attempt, payment_id, evidence, state)
+    if isinstance(evidence, Moved) and attempt.disbursement_id is not None:
+        _check_receiver(session, attempt, payment_id, evidence.receiver_name, at)
     return Learned(after, payment_id, news=after is not state)
 
 
@@ -195,6 +200,7 @@ def _paid_out(
                 completed_at=moved_at,
                 completed_day=eat_day(moved_at),
                 charge_cents=evidence.charge_cents,
+                held_reason=None,
                 failure_code=None,
                 failure_reason=None,
                 advice=None,
@@ -218,6 +224,28 @@ def _failure(session: Session, attempt: Attempt, evidence: Refused | NotMoved) -
     number, amount = payment_of(session, attempt), show_kes(attempt.amount_cents)
     why = f"{evidence.text} ({evidence.code})" if evidence.code else evidence.text
     return f"Payment {number}: the payout of {amount} failed: {why}. rentpay status {number}"
+
+
+def _check_receiver(session: Session, attempt: Attempt, payment_id: int, name: str | None, at: datetime) -> None:
+    """Note whom M-Pesa says that it paid; if a person confirmed another name, payouts to that owner stop."""
+    disbursement = disbursements.get(session, attempt.disbursement_id or 0)
+    if name is None or disbursement.receiver_name is not None:
+        return
+    disbursements.note_receiver(session, disbursement, name)
+    paid = disbursements.payments_of(session, attempt.disbursement_id or 0)
+    confirmed = {register.confirmed_name(session, each.property_id, disbursement.paybill) for each in paid}
+    others = sorted(known for known in confirmed if known and not same_organisation(name, known, disbursement.paybill))
+    if not others:
+        return
+    reason = (
+        f"M-Pesa says that payment {payment_id} was paid to '{name}', "
+        f"but the confirmed name of paybill {disbursement.paybill} is '{others[0]}'"
+    )
+    owner = register.find(session, Owner, str(disbursement.owner_id))
+    if stops.stop(session, reason, "rentpay", at, owner_id=owner.id) is not None:
+        journal.write(session, at, "rentpay", "payouts stopped", payment_id=payment_id, reason=reason, owner=owner.id)
+    text = f"{reason}. Payouts to {owner.name} are stopped."
+    journal.raise_finding(session, at, OTHER_RECEIVER, text, payment_id=payment_id, attempt_id=attempt.id)
 
 
 def _stop_payouts_if_needed(session: Session, evidence: Refused | NotMoved, at: datetime) -> None:

@@ -6,6 +6,7 @@ import re
 from datetime import date, datetime, timedelta
 
 from rentpay_cli.core.clock import EAT, eat_day, to_milliseconds
+from rentpay_cli.core.nearest import no_such
 from rentpay_cli.core.redact import printable
 from rentpay_cli.errors import NotFound, WrongUse
 from rentpay_cli.runtime import Runtime
@@ -16,7 +17,7 @@ def one(rt: Runtime, kind: str, reference: str) -> reads.Row:
     """The owner, property or tenant with this number or name, for reading; raises `NotFound`, `WrongUse`."""
     found = reads.registered(rt.reader, kind, reference)
     if not found:
-        raise NotFound(f"There is no {kind} '{printable(reference, 80)}'.", f"See them with: rentpay {kind} list")
+        raise no_such(kind, reference, (row["name"] for row in reads.register(rt.reader, kind)))
     if len(found) > 1:
         raise WrongUse(f"More than one {kind} is named '{reference}'.", "Use the number that the list shows.")
     return found[0]
@@ -28,7 +29,9 @@ def payment_number(rt: Runtime, reference: str) -> int:
     if number is None:
         raise NotFound(
             f"There is no payment '{printable(reference, 60)}'.",
-            "Give its number, M-Pesa receipt, checkout id or conversation id; see: rentpay payments",
+            "Give its number, M-Pesa receipt, checkout id or conversation id; see: rentpay payments"
+            if "***" not in reference
+            else "A masked checkout id names nothing: give the payment's number, or the whole id (--reveal shows it).",
         )
     return number
 

@@ -96,6 +96,7 @@ def _read_or_hold(rt: Runtime, item_id: int) -> Reading | None:
             if item is None:
                 return None
             inbox.mark(session, item, reading.state, reading.outcome, rt.now(), None)
+            _tell(rt, session, reading)
             return reading
 
 
@@ -107,17 +108,20 @@ def read_one(rt: Runtime, item_id: int) -> Reading | None:
             return None
         reading = _understand(rt, session, item)
         inbox.mark(session, item, reading.state, reading.outcome, rt.now(), reading.payment_id)
-        if reading.state == "held":
-            journal.write(
-                session,
-                rt.now(),
-                "listener",
-                "callback held",
-                payment_id=reading.payment_id,
-                callback=item_id,
-                reason=reading.outcome,
-            )
+        _tell(rt, session, reading)
         return reading
+
+
+def _tell(rt: Runtime, session: Session, reading: Reading) -> None:
+    journal.write(
+        session,
+        rt.now(),
+        "listener",
+        f"callback {reading.state}",
+        payment_id=reading.payment_id,
+        callback=reading.item_id,
+        reason=reading.outcome,
+    )
 
 
 def _understand(rt: Runtime, session: Session, item: InboxItem) -> Reading:

@@ -8,11 +8,13 @@ from typing import Any
 
 from sqlmodel import Session
 
+from rentpay_cli.core.collect import MAX_PUSH_CENTS
 from rentpay_cli.core.fee import parse_percentage
-from rentpay_cli.core.money import is_whole_shillings, parse_cents
-from rentpay_cli.core.phone import parse_phone
+from rentpay_cli.core.money import is_whole_shillings, parse_cents, show_kes
+from rentpay_cli.core.phone import mask_phone, parse_phone
 from rentpay_cli.core.redact import printable
 from rentpay_cli.errors import WrongUse
+from rentpay_cli.flows.paybill import LookedUp, hold_change, look_up, refuse_second_change
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import journal, register
 from rentpay_cli.store.tables import Owner, Property, Tenant
@@ -40,8 +42,12 @@ def add_property(
     rent: str,
     fee_percentage: str | None = None,
     long_account: bool = False,
+    is_right: Callable[[LookedUp], bool] | None = None,
 ) -> int:
-    """Add a property; raises `WrongUse` for a bad value, `NotFound` for an unknown owner."""
+    """Add a property; raises `WrongUse` for a bad value, `NotFound` for an unknown owner.
+
+    `is_right` is shown what M-Pesa calls the paybill, if it can be asked, and says whether a person confirms the name.
+    """
     entry = Property(
         name=_name(name),
         paybill=_paybill(paybill),
@@ -52,7 +58,11 @@ def add_property(
     )
     with rt.database.transaction() as session:
         entry.owner_id = register.find(session, Owner, owner_reference).id or 0
-        return _added(rt, session, entry)
+        register.refuse_taken_name(session, entry)
+    if is_right is not None:
+        looked_up = look_up(rt, entry.paybill)
+        entry.paybill_name = looked_up.name if is_right(looked_up) else None
+    return _add(rt, entry)
 
 
 def add_tenant(rt: Runtime, *, name: str, phone: str, property_reference: str | None = None) -> int:
@@ -85,19 +95,44 @@ def edit_property(
     fee_percentage: str | None = None,
     long_account: bool = False,
 ) -> int:
-    """Change a property; rent already asked for keeps the destination and the fee that it was asked with."""
+    """Change a property; rent already asked for keeps the destination and the fee that it was asked with.
+
+    A new paybill or account number is only held: `flows.paybill.confirm` puts it in force.
+    """
     changes = _given(
         name=(name, _name),
-        paybill=(paybill, _paybill),
-        account_number=(account_number, lambda text: _account(text, long_account)),
         rent_cents=(rent, _rent),
         fee_percentage=(fee_percentage, lambda text: None if text == "default" else _fee(text)),
     )
+    wanted = _given(
+        paybill=(paybill, _paybill), account_number=(account_number, lambda text: _account(text, long_account))
+    )
     with rt.database.transaction() as session:
         entry = register.find(session, Property, reference)
+        number, destination = entry.id or 0, _destination(entry, wanted)
         if owner_reference is not None:
             changes["owner_id"] = register.find(session, Owner, owner_reference).id
-        return _change(rt, session, entry, changes)
+        if destination is None:
+            return _change(rt, session, entry, changes, _destination_stays(entry) if wanted else "")
+        refuse_second_change(session, entry)
+    looked_up = look_up(rt, destination[0])
+    with rt.database.transaction() as session:
+        entry = register.find(session, Property, str(number))
+        if changes:
+            _change(rt, session, entry, changes)
+        hold_change(rt, session, entry, *destination, looked_up)
+    return number
+
+
+def _destination(entry: Property, wanted: dict[str, str]) -> tuple[str, str] | None:
+    """Where the rent is to go from now on, or None if it goes there already."""
+    now = entry.paybill, entry.account_number
+    new = wanted.get("paybill", entry.paybill), wanted.get("account_number", entry.account_number)
+    return None if new == now else new
+
+
+def _destination_stays(entry: Property) -> str:
+    return f"The rent of {entry.name} goes to paybill {entry.paybill}, account {entry.account_number} already."
 
 
 def edit_tenant(
@@ -127,9 +162,11 @@ def _added(rt: Runtime, session: Session, entry: Owner | Property | Tenant) -> i
     return entry.id or 0
 
 
-def _change(rt: Runtime, session: Session, entry: Owner | Property | Tenant, changes: dict[str, Any]) -> int:
+def _change(
+    rt: Runtime, session: Session, entry: Owner | Property | Tenant, changes: dict[str, Any], why_none: str = ""
+) -> int:
     if not changes:
-        raise WrongUse("Nothing to change was given.", "Name what to change; --help lists the options.")
+        raise WrongUse(why_none or "Nothing to change was given.", "Name what to change; --help lists the options.")
     before = _told(entry)
     register.change(session, entry, changes)
     journal.write(
@@ -144,15 +181,25 @@ def _given(**fields: tuple[str | None, Callable[[str], Any]]) -> dict[str, Any]:
 
 
 def _told(entry: Owner | Property | Tenant) -> dict[str, Any]:
-    return {name: value for name, value in entry.model_dump().items() if name != "created_at"}
+    """What the journal may keep of an entry: of a person neither name nor address, and the phone masked."""
+    kept = {name: value for name, value in entry.model_dump().items() if name != "created_at"}
+    if not isinstance(entry, Property):
+        kept = {name: value for name, value in kept.items() if name not in ("name", "email")}
+        kept["phone"] = entry.phone and mask_phone(entry.phone)
+    return kept
 
 
 def _name(text: str) -> str:
     name = " ".join(text.split())
-    if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
-        raise WrongUse(
-            f"A name has 1 to {MAX_NAME_LENGTH} printable characters.", "For example: --name 'Sunset Apartments'"
-        )
+    wrong = ""
+    if not name:
+        wrong = "The name is empty."
+    elif len(name) > MAX_NAME_LENGTH:
+        wrong = f"The name has {len(name)} characters, and at most {MAX_NAME_LENGTH} are possible."
+    elif not name.isprintable():
+        wrong = "The name has a character in it that cannot be seen, such as a control code."
+    if wrong:
+        raise WrongUse(wrong, "For example: --name 'Sunset Apartments'")
     if name.isdigit():
         raise WrongUse(f"'{name}' is only digits, and would be taken for a number.", "Add a word to the name.")
     return name
@@ -214,6 +261,11 @@ def _rent(text: str) -> int:
         raise WrongUse(f"{error}.", "For example: --rent 10000") from None
     if cents <= 0 or not is_whole_shillings(cents):
         raise WrongUse("The rent must be whole shillings, at least one.", "For example: --rent 10000")
+    if cents > MAX_PUSH_CENTS:
+        raise WrongUse(
+            f"{show_kes(cents)} cannot be asked for: M-Pesa moves at most {show_kes(MAX_PUSH_CENTS)} at once.",
+            "Register what is let in parts, each with its own rent, or collect it by bank: rentpay record-payment",
+        )
     return cents
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlmodel import Session
 
@@ -16,7 +17,7 @@ from rentpay_cli.errors import RuleRefused, WrongUse
 from rentpay_cli.flows.learn import Source, learn
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, disbursements, journal, payments
-from rentpay_cli.store.tables import Attempt
+from rentpay_cli.store.tables import Attempt, Disbursement
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Question:
     payment_id: int
     direction: Direction
     amount_cents: int
-    state: State
+    never_sent: bool = False
 
 
 def read_ruling(payment_id: int, paid: str | None, not_paid: bool, reason: str | None) -> Ruling:
@@ -59,15 +60,18 @@ def read_ruling(payment_id: int, paid: str | None, not_paid: bool, reason: str |
 def question(rt: Runtime, ruling: Ruling) -> Question:
     """What the ruling would be about; raises `RuleRefused` if there is nothing to rule on."""
     with rt.database.transaction() as session:
-        attempt = _open_to_ruling(session, ruling)
-        return Question(ruling.payment_id, Direction(attempt.direction), attempt.amount_cents, State(attempt.state))
+        about = _open_to_ruling(session, ruling)
+        if isinstance(about, Disbursement):
+            return Question(ruling.payment_id, Direction.PAYOUT, about.amount_cents, never_sent=True)
+        return Question(ruling.payment_id, Direction(about.direction), about.amount_cents)
 
 
 def resolve(rt: Runtime, ruling: Ruling) -> State:
     """Carry the ruling out and return the attempt's state; raises `RuleRefused` if it cannot be."""
     at = rt.now()
     with rt.database.transaction() as session:
-        attempt = _open_to_ruling(session, ruling)
+        about = _open_to_ruling(session, ruling)
+        attempt = _not_sent_from_here(rt, session, about, at) if isinstance(about, Disbursement) else about
         journal.write(
             session,
             at,
@@ -76,7 +80,8 @@ def resolve(rt: Runtime, ruling: Ruling) -> State:
             payment_id=ruling.payment_id,
             attempt_id=attempt.id,
             receipt=ruling.receipt,
-            reason=ruling.reason,
+            reason=ruling.reason or None,
+            never_sent=attempt is not about or None,
         )
         if ruling.receipt is None and attempt.state == State.NOT_MOVED:
             _release(session, attempt)
@@ -97,20 +102,41 @@ def resolve(rt: Runtime, ruling: Ruling) -> State:
         return learned.state
 
 
-def _open_to_ruling(session: Session, ruling: Ruling) -> Attempt:
-    """The attempt that a person may rule on: the tenant's, while that is open, else the last payout."""
+def _open_to_ruling(session: Session, ruling: Ruling) -> Attempt | Disbursement:
+    """What a person may rule on: the tenant's attempt, while that is open, else the last payout.
+
+    A share that was never sent from here may be ruled paid, too: after a restore the database has forgotten payouts.
+    """
     payment = payments.get(session, ruling.payment_id)
     collection = attempts.of_payment(session, ruling.payment_id)
     if collection is None:
         raise _nothing_to_rule(ruling.payment_id, "it moved no M-Pesa money")
     if payment.status != PaymentStatus.SUCCESS.value or collection.receipt is None:
         return _may_rule(collection, ruling, failed=payment.status == PaymentStatus.FAILED.value)
-    payouts = attempts.of_disbursement(session, payment.disbursement_id) if payment.disbursement_id else []
+    assert payment.disbursement_id is not None  # a payment that succeeded has one
+    disbursement = disbursements.get(session, payment.disbursement_id)
+    payouts = attempts.of_disbursement(session, payment.disbursement_id)
     if not payouts:
-        raise _nothing_to_rule(ruling.payment_id, "the tenant has paid, and nothing was sent to the owner yet")
+        return _may_rule_unsent(disbursement, ruling)
     if any(payout.state == State.MOVED for payout in payouts):
         raise _nothing_to_rule(ruling.payment_id, "the owner was paid, and there is a receipt")
     return _may_rule(payouts[-1], ruling, failed=payouts[-1].state == State.NOT_MOVED)
+
+
+def _may_rule_unsent(disbursement: Disbursement, ruling: Ruling) -> Disbursement:
+    if disbursement.status != DisbursementStatus.PENDING.value:
+        raise _nothing_to_rule(ruling.payment_id, "it moves no M-Pesa money to the owner")
+    if ruling.receipt is None:
+        raise _nothing_to_rule(ruling.payment_id, "nothing was sent to the owner from here, so that it is not paid")
+    return disbursement
+
+
+def _not_sent_from_here(rt: Runtime, session: Session, disbursement: Disbursement, at: datetime) -> Attempt:
+    """An attempt, never on the wire, for the transfer that the statement shows and that this database knows not of."""
+    disbursements.move(session, disbursement, DisbursementStatus.PROCESSING, held_reason=None)
+    return attempts.open_payout(
+        session, disbursement.id or 0, disbursement.amount_cents, rt.new_token(), at, State.UNCLEAR
+    )
 
 
 def _may_rule(attempt: Attempt, ruling: Ruling, *, failed: bool) -> Attempt:

@@ -13,7 +13,16 @@ from rentpay_cli.core.codes import Advice
 from rentpay_cli.core.disburse import DisbursementStatus, Refusal, why_not
 from rentpay_cli.core.evidence import Refused, Unanswered
 from rentpay_cli.errors import RuleRefused
-from rentpay_cli.flows.disburse import refusal, send, share_of, stopped_error, write_intention
+from rentpay_cli.flows.confirm import confirm_collection
+from rentpay_cli.flows.disburse import (
+    Held,
+    held_error,
+    refusal,
+    send,
+    share_of,
+    stopped_error,
+    write_intention,
+)
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, disbursements, enquiries, payments, register, stops
 from rentpay_cli.store.disbursements import Waiting
@@ -65,11 +74,17 @@ def plan_retry(
     limit: int | None = None,
     mended: Iterable[Advice] = (),
 ) -> Plan:
-    """Choose every failed share that may safely be sent again; raises `NotFound` for an unknown owner."""
+    """Choose every failed share that may safely be sent again; those of an owner whose payouts are stopped wait.
+
+    Raises `NotFound` for an unknown owner, and `RuleRefused` for one whose payouts are stopped.
+    """
     advices = (Advice.SEND_AGAIN, *mended)
     with rt.database.transaction() as session:
         owner = register.find(session, Owner, owner_reference) if owner_reference else None
         owner_id = owner.id if owner else None
+        stop = stops.in_force(session, owner_id) if owner else None
+        if stop is not None:
+            raise stopped_error(session, stop)
         chosen = disbursements.waiting(
             session, DisbursementStatus.FAILED, advices=advices, owner_id=owner_id, limit=limit
         )
@@ -81,7 +96,7 @@ def plan_retry(
 def plan_due(rt: Runtime, limit: int) -> Plan:
     """Choose shares that were never sent, oldest first."""
     with rt.database.transaction() as session:
-        chosen = disbursements.waiting(session, DisbursementStatus.PENDING, limit=limit)
+        chosen = disbursements.waiting(session, DisbursementStatus.PENDING, due_at=rt.now(), limit=limit)
     return Plan(tuple(chosen), sum(item.amount_cents for item in chosen), 0)
 
 
@@ -124,20 +139,16 @@ def carry_out(
 
 def is_stopped(rt: Runtime) -> bool:
     """Whether all payouts are stopped."""
-    return _stop_reason(rt) is not None
+    with rt.database.transaction() as session:
+        return stops.in_force(session) is not None
 
 
 def refuse_while_stopped(rt: Runtime) -> None:
     """Raise `RuleRefused` while all payouts are stopped."""
-    reason = _stop_reason(rt)
-    if reason is not None:
-        raise stopped_error(reason)
-
-
-def _stop_reason(rt: Runtime) -> str | None:
     with rt.database.transaction() as session:
         stop = stops.in_force(session)
-        return stop.reason if stop else None
+        if stop is not None:
+            raise stopped_error(session, stop)
 
 
 def _why_end(rt: Runtime, began_at: datetime) -> tuple[str, str] | None:
@@ -153,6 +164,7 @@ def _why_end(rt: Runtime, began_at: datetime) -> tuple[str, str] | None:
 def _send_one(rt: Runtime, item: Waiting, mended: tuple[Advice, ...]) -> tuple[str, Failure | int]:
     """Send one share; whether it still may be sent is decided in the transaction that writes the intention."""
     try:
+        confirm_collection(rt, item.payment_id)
         with rt.database.transaction() as session:
             payment = payments.get(session, item.payment_id)
             disbursement = disbursements.get(session, item.disbursement_id)
@@ -160,6 +172,8 @@ def _send_one(rt: Runtime, item: Waiting, mended: tuple[Advice, ...]) -> tuple[s
             if reason is not None:
                 raise refusal(reason, item.payment_id)
             sending = write_intention(rt, session, disbursement, item.payment_id)
+        if isinstance(sending, Held):
+            raise held_error(sending)
     except RuleRefused as error:
         return "skipped", Failure(item.payment_id, error.message, error.code)
     reply, state = send(rt, sending)

@@ -19,6 +19,8 @@ from rentpay_cli.config import (
     Settings,
     check_settings,
     credential_problem,
+    leave_out_secrets,
+    read_env_text,
 )
 from rentpay_cli.core.redact import printable
 from rentpay_cli.errors import BadConfiguration, RuleRefused, WrongUse
@@ -117,22 +119,24 @@ def to_write(environment: str, answers: Mapping[str, str], file_values: Mapping[
 
 def check_together(file_values: Mapping[str, str], values: Mapping[str, str]) -> Settings:
     """The settings as they will be read from the file; raises `BadConfiguration`."""
-    return check_settings({name: value for name, value in {**file_values, **values}.items() if name in EXAMPLES})
+    together = {name: value for name, value in {**file_values, **values}.items() if name in EXAMPLES}
+    leave_out_secrets(together)
+    return check_settings(together)
 
 
 # --- the file --------------------------------------------------------------------------------------------------------
 
 
 def read_file(path: Path) -> tuple[str, dict[str, str]]:
-    """The text of a settings file and the values in it, empty if there is none; raises `WrongUse`."""
+    """The text of a settings file and the values in it, empty if there is none.
+
+    Raises `WrongUse`, or `BadConfiguration` if it cannot be read.
+    """
     from dotenv import dotenv_values
 
     if path.is_symlink() or (path.exists() and not path.is_file()):
         raise WrongUse(f"{path} is not a plain file.", "Name the file itself with --env-file: a link is not followed.")
-    try:
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise RuleRefused(f"The settings file {path} cannot be read: {error}.", "Nothing was changed.") from error
+    text = read_env_text(path) if path.exists() else ""
     values = dotenv_values(stream=io.StringIO(text), interpolate=False)
     return text, {name: value for name, value in values.items() if value is not None}
 

@@ -16,6 +16,7 @@ PAY_BILL = "BusinessPayBill"
 BUY_GOODS = "BusinessBuyGoods"
 LONGEST_REFERENCE = 32
 SHORT_CODE_TYPE, TILL_TYPE = "4", "2"
+OTHER_NAME = "SOMEBODY ELSE LIMITED"
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ def pay(world: World, fields: Fields, raw: bytes) -> Deed:
             log.info("%s: ended with %s", what, payout.code)
         else:
             log.info("%s: timed out in the queue, nothing moved", what)
-        told = order.result_url, as_bytes(_result(world, payout)) if payout.code else b""
+        named = OTHER_NAME if struck.at("name") == "other-name" else world.name(order.receiver)
+        told = order.result_url, as_bytes(_result(world, payout, f"{order.receiver} - {named}")) if payout.code else b""
         if struck.at("callback") == "queue-timeout":
             told = order.timeout_url, raw  # the request itself comes back, with all that was in it
         answer = bodies.accepted(payout.originator_conversation_id, payout.conversation_id)
@@ -117,7 +119,7 @@ def _decide(world: World, order: Order, payout: Payout) -> str:
     return "0"
 
 
-def _result(world: World, payout: Payout) -> bodies.Json:
+def _result(world: World, payout: Payout, receiver_name: str) -> bodies.Json:
     moved = payout.transfer
     if moved is None:
         return bodies.b2b_failed(
@@ -138,7 +140,7 @@ def _result(world: World, payout: Payout) -> bodies.Json:
         charge_cents=moved.charge_cents,
         balance_cents=moved.balance_after_cents,
         done_stamp=ids.stamp(moved.at),
-        receiver_name=world.public_name(moved.receiver),
+        receiver_name=receiver_name,
         bill_reference=payout.account_reference,
         pay_bill=payout.pay_bill,
     )

@@ -49,7 +49,7 @@ class Control:
     async def set_account(self, request: Request) -> Response:
         """Set what an account holds, opening it if it is new."""
         try:
-            order = await _order(request)
+            order = await _order(request, _ACCOUNT_EXAMPLE)
             short_code = str(order.get("shortCode", ""))
             if not is_short_code(short_code):
                 raise BadOrder("shortCode must have 5 to 7 digits, such as 174379.")
@@ -68,7 +68,7 @@ class Control:
             return _json({"cleared": self.world.faults.clear()})
         if request.method == "POST":
             try:
-                specs = _specs(await _order(request))
+                specs = _specs(await _order(request, _FAULTS_EXAMPLE))
                 for spec in specs:
                     parse(spec)  # all of them, before the first is laid
             except (BadOrder, BadFault) as wrong:
@@ -93,13 +93,17 @@ class Control:
         return Response(self.world.keys.certificate_pem, media_type="application/x-pem-file")
 
 
-async def _order(request: Request) -> dict[str, object]:
+_FAULTS_EXAMPLE = '{"fault": "b2b:lost"} or {"faults": ["b2b:lost", "stk:no-callback"]}'
+_ACCOUNT_EXAMPLE = '{"shortCode": "174379", "working": 50000}'
+
+
+async def _order(request: Request, example: str) -> dict[str, object]:
     try:
         order = parse_json(await request.body())
     except Refused:
         order = None
     if not isinstance(order, dict):
-        raise BadOrder("The body must be a JSON object.")
+        raise BadOrder(f"The body must be a JSON object, such as {example}.")
     return order
 
 
@@ -110,7 +114,7 @@ def _specs(order: dict[str, object]) -> list[str]:
         settings = [f"{key}={_plain(value)}" for key, value in order.items() if key not in ("product", "fault")]
         several = [",".join([f"{order['product']}:{order.get('fault', '')}", *settings])]
     if not isinstance(several, list) or not all(isinstance(spec, str) for spec in several) or not several:
-        raise BadOrder('Say {"fault": "b2b:lost"} or {"faults": ["b2b:lost", "stk:no-callback"]}.')
+        raise BadOrder(f"Say {_FAULTS_EXAMPLE}.")
     return several
 
 

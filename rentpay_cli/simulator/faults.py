@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal, cast
 
 Product = Literal["oauth", "stk", "stk-query", "b2b", "status", "balance"]
-Stage = Literal["pace", "answer", "outcome", "callback"]
+Stage = Literal["pace", "answer", "outcome", "callback", "name"]
 
 PRODUCTS: tuple[Product, ...] = ("oauth", "stk", "stk-query", "b2b", "status", "balance")
 _ALL = frozenset[Product](PRODUCTS)
@@ -47,6 +47,7 @@ KINDS: dict[str, Kind] = {
         "the request is posted to QueueTimeOutURL; with `moved=true` it was done",
     ),
     "result": Kind("outcome", _ALL - {"oauth"}, "the result code `code`, and no money moves"),
+    "other-name": Kind("name", frozenset(("b2b",)), "paid, and the result names another organisation as the receiver"),
     "not-found": Kind("outcome", frozenset(("status",)), "the status query finds no such transaction"),
     "pending": Kind("outcome", frozenset(("stk-query",)), "HTTP 500, The transaction is being processed"),
 }

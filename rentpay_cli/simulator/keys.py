@@ -61,10 +61,17 @@ def default_home() -> Path:
 
 
 def load_or_make(home: Path) -> Keys:
-    """The key pair kept in this folder, made on first use. Raises BadKeys or OSError."""
+    """The key pair kept in this folder, made on first use. Raises BadKeys."""
+    try:
+        return _kept_in(home)
+    except OSError as error:
+        raise BadKeys(f"The simulator's key pair cannot be kept in {home}: {error.strerror}.") from error
+
+
+def _kept_in(home: Path) -> Keys:
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     key_path, certificate_path = home / KEY_FILE, home / CERTIFICATE_FILE
-    with (home / "lock").open("w") as lock:
+    with (home / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two simulators that start together must end up with one pair
         if not key_path.exists():
             key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)

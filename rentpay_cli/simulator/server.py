@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import threading
@@ -40,7 +41,7 @@ class Started:
 
 
 def run(options: Options, *, announce: Callable[[Started], None]) -> None:
-    """Serve until Ctrl-C or SIGTERM. Raises CannotListen, BadKeys, BadFault or OSError, all before serving."""
+    """Serve until Ctrl-C or SIGTERM. Raises CannotListen, BadKeys or BadFault, all before serving."""
     world = _world(options)
     listening = _listen(options.host, options.port)
     with contextlib.closing(listening):
@@ -155,7 +156,8 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        # asyncio and the socket module put words of their own around what the system says
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
         raise CannotListen(f"Cannot listen on {host} port {port}: {reason}.") from error
 
 

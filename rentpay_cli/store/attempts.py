@@ -10,7 +10,8 @@ from sqlmodel import Session, col, func, select, update
 
 from rentpay_cli.core.attempt import ENDED, Direction, State
 from rentpay_cli.core.chase import first_check
-from rentpay_cli.store.tables import Attempt
+from rentpay_cli.store import chain
+from rentpay_cli.store.tables import Attempt, Disbursement
 
 FOR_WRITING = {"key_share": True}
 """How a row is locked before it is changed: on PostgreSQL weaker than FOR UPDATE, which would deadlock with the rows of
@@ -34,13 +35,23 @@ def open_collection(session: Session, payment_id: int, amount_cents: int, token:
     return attempt
 
 
-def open_payout(session: Session, disbursement_id: int, amount_cents: int, token: str, at: datetime) -> Attempt:
-    """Write down that an owner's share is about to be sent; the database refuses a second live attempt."""
+def open_payout(
+    session: Session,
+    disbursement_id: int,
+    amount_cents: int,
+    token: str,
+    at: datetime,
+    state: State = State.SENDING,
+) -> Attempt:
+    """Write down that an owner's share is about to be sent; the database refuses a second live attempt.
+
+    One that begins `unclear` stands for a transfer that was not made from this database, of which a person tells.
+    """
     last = session.exec(select(func.max(Attempt.number)).where(Attempt.disbursement_id == disbursement_id)).one()
     attempt = Attempt(
         disbursement_id=disbursement_id,
         number=(last or 0) + 1,
-        **_new(Direction.PAYOUT, amount_cents, token, at),
+        **_new(Direction.PAYOUT, amount_cents, token, at) | {"state": state.value},
     )
     session.add(attempt)
     session.flush()
@@ -117,7 +128,16 @@ def move(session: Session, attempt: Attempt, to: State, at: datetime, **changes:
     )
     if session.execute(statement).rowcount != 1:  # type: ignore[attr-defined]
         raise StaleWrite(f"attempt {attempt.id} is no longer {attempt.state}")
+    chain.changed(session, "attempt", attempt.id, {"state": to.value, **changes})
     session.refresh(attempt)
+
+
+def note_confirmed(session: Session, attempt_id: int, at: datetime) -> None:
+    """Write down that M-Pesa confirmed by query what a callback had said."""
+    attempt = get(session, attempt_id)
+    attempt.confirmed_at = at
+    session.add(attempt)
+    session.flush()
 
 
 FLOAT_RAN_OUT = ("1", "5")
@@ -175,3 +195,17 @@ def note_no_record(session: Session, attempt: Attempt, asked_at: datetime, again
     session.add(attempt)
     session.flush()
     return attempt.not_found_count
+
+
+def sent_since(session: Session, since: datetime, owner_id: int | None = None) -> int:
+    """What has left as payouts since the moment, or may have left, in cents; to one owner, if one is given."""
+    query = select(func.coalesce(func.sum(Attempt.amount_cents), 0)).where(
+        Attempt.direction == Direction.PAYOUT.value,
+        Attempt.state != State.NOT_MOVED.value,
+        col(Attempt.created_at) >= since,
+    )
+    if owner_id is not None:
+        query = query.join(Disbursement, col(Disbursement.id) == col(Attempt.disbursement_id)).where(
+            Disbursement.owner_id == owner_id
+        )
+    return int(session.exec(query).one())

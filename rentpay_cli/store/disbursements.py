@@ -12,8 +12,9 @@ from sqlmodel import Session, col, func, select, update
 from rentpay_cli.core.codes import Advice
 from rentpay_cli.core.disburse import DisbursementStatus
 from rentpay_cli.core.fee import owner_is_due
+from rentpay_cli.store import chain
 from rentpay_cli.store.attempts import FOR_WRITING, StaleWrite
-from rentpay_cli.store.tables import Disbursement, Payment
+from rentpay_cli.store.tables import Disbursement, Payment, PayoutStop
 
 
 def create_for(session: Session, payment: Payment, at: datetime, *, moved_by_mpesa: bool = True) -> Disbursement:
@@ -58,7 +59,54 @@ def move(session: Session, disbursement: Disbursement, to: DisbursementStatus, *
     )
     if session.execute(statement).rowcount != 1:  # type: ignore[attr-defined]
         raise StaleWrite(f"disbursement {disbursement.id} is no longer {disbursement.status}")
+    chain.changed(session, "disbursement", disbursement.id, {"status": to.value, **changes})
     session.refresh(disbursement)
+
+
+def hold(session: Session, disbursement: Disbursement, reason: str) -> None:
+    """Let the share wait until a person releases it."""
+    disbursement.held_reason = reason
+    session.add(disbursement)
+    session.flush()
+
+
+def release(session: Session, disbursement: Disbursement, by: str, at: datetime) -> None:
+    """Let a held share go its way: a person has looked at it, and no limit holds it again."""
+    disbursement.held_reason, disbursement.released_by, disbursement.released_at = None, by, at
+    session.add(disbursement)
+    session.flush()
+
+
+def note_receiver(session: Session, disbursement: Disbursement, name: str) -> None:
+    """Note whom M-Pesa says that it paid."""
+    disbursement.receiver_name = name
+    session.add(disbursement)
+    session.flush()
+
+
+def not_before(session: Session, disbursement: Disbursement, moment: datetime) -> None:
+    """Let the share wait until the moment before it is sent by itself."""
+    disbursement.not_before = moment
+    session.add(disbursement)
+    session.flush()
+
+
+def looks_repeated(session: Session, disbursement: Disbursement, since: datetime) -> bool:
+    """Whether the same amount went to the same owner since the moment, or is on its way there."""
+    query = (
+        select(Disbursement.id)
+        .where(Disbursement.owner_id == disbursement.owner_id, Disbursement.id != disbursement.id)
+        .where(Disbursement.amount_cents == disbursement.amount_cents)
+        .where(
+            (col(Disbursement.status) == DisbursementStatus.PROCESSING.value)
+            | (col(Disbursement.completed_at) >= since)
+        )
+        .limit(1)
+    )
+    return session.exec(query).first() is not None
+
+
+_AN_OWNERS_STOP = (col(PayoutStop.in_force) == 1) & col(PayoutStop.owner_id).is_not(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +124,24 @@ def waiting(
     *,
     advices: Iterable[Advice] | None = None,
     owner_id: int | None = None,
+    due_at: datetime | None = None,
     limit: int | None = None,
 ) -> list[Waiting]:
-    """The shares in the status, oldest first; only those with one of the advices, where given."""
+    """The shares in the status that may leave, oldest first; only those with one of the advices, where given.
+
+    What is held, and what goes to an owner whose payouts are stopped, is left out, so that it is in nobody's way.
+    """
     query = (
         select(Disbursement.id, func.min(Payment.id), Disbursement.amount_cents)
         .join(Payment, col(Payment.disbursement_id) == col(Disbursement.id))
-        .where(Disbursement.status == status.value)
+        .where(Disbursement.status == status.value, col(Disbursement.held_reason).is_(None))
+        .where(col(Disbursement.owner_id).not_in(select(PayoutStop.owner_id).where(_AN_OWNERS_STOP)))
         .group_by(col(Disbursement.id), col(Disbursement.amount_cents))
         .order_by(col(Disbursement.id))
         .limit(limit)
     )
+    if due_at is not None:
+        query = query.where(col(Disbursement.not_before).is_(None) | (col(Disbursement.not_before) <= due_at))
     if advices is not None:
         query = query.where(col(Disbursement.advice).in_([advice.value for advice in advices]))
     if owner_id is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlmodel import Session
 
 from rentpay_cli.errors import BadDatabase
+from rentpay_cli.store import chain
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -39,6 +41,7 @@ class Database:
         session = Session(self.engine, expire_on_commit=False)
         with self._turn, translated_errors(self.url), session, session.begin():
             yield session
+            chain.seal(session)
 
     def close(self) -> None:
         """Give back every connection."""
@@ -53,7 +56,8 @@ def translated_errors(url: str) -> Iterator[None]:
     except OperationalError as error:
         raise unusable(url, str(error.orig)) from error
     except DatabaseError as error:
-        if "malformed" in str(error.orig) or "not a database" in str(error.orig):
+        words = ("malformed", "not a database", "read-only", "permission denied")
+        if any(word in str(error.orig) for word in words):
             raise unusable(url, str(error.orig)) from error
         raise
 
@@ -68,6 +72,20 @@ def unusable(url: str, reason: str) -> BadDatabase:
     return BadDatabase(f"The PostgreSQL database cannot be used: {reason}.", hint)
 
 
+def leave_no_traces(database: Database) -> None:
+    """Let what was overwritten vanish from the files, too, as far as nobody still reads what was there before.
+
+    SQLite overwrites what is deleted (`secure_delete`), but keeps pages as they were in its write-ahead log; PostgreSQL
+    keeps rows as they were until it cleans up.
+    """
+    if database.is_sqlite:
+        with contextlib.closing(database.engine.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as session:
+        session.exec_driver_sql("VACUUM tenant, payment, attempt, inbox")
+
+
 def sqlite_path(url: str) -> Path:
     """The file behind an SQLite URL."""
     return Path(url.removeprefix("sqlite:///"))
@@ -77,7 +95,7 @@ def prepare_sqlite_file(path: Path) -> None:
     """Make the folder and an empty file that its owner alone can read."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
     except OSError as error:
         raise BadDatabase(
             f"The database {path} cannot be made: {error.strerror}.",
@@ -86,12 +104,14 @@ def prepare_sqlite_file(path: Path) -> None:
 
 
 def _open_sqlite(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False})
+    engine = create_engine(
+        url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False}, hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # we begin transactions ourselves, IMMEDIATE
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
             connection.execute(f"PRAGMA {pragma}")
         took = [
             connection.execute(f"PRAGMA {name}").fetchone()[0]
@@ -112,7 +132,7 @@ def _open_sqlite(url: str) -> Engine:
 
 def _open_postgresql(url: str) -> Engine:
     try:
-        return create_engine(url, pool_pre_ping=True, pool_size=20, max_overflow=20)
+        return create_engine(url, pool_pre_ping=True, pool_size=20, max_overflow=20, hide_parameters=True)
     except ModuleNotFoundError as error:
         raise missing_driver() from error
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, col, update
+from sqlmodel import Session, col, select, update
 
+from rentpay_cli.core.journal import told
 from rentpay_cli.core.notices import Audience
 from rentpay_cli.core.redact import redact
-from rentpay_cli.store import notices
-from rentpay_cli.store.tables import Finding, JournalEntry
+from rentpay_cli.store import chain, notices
+from rentpay_cli.store.tables import Finding, Payment
 
 
 def write(
@@ -24,18 +24,18 @@ def write(
     attempt_id: int | None = None,
     **detail: Any,
 ) -> None:
-    """Add an entry; its detail is kept without secrets and with phone numbers masked."""
-    known = {key: value for key, value in detail.items() if value is not None}
-    session.add(
-        JournalEntry(
-            at=at,
-            actor=actor,
-            event=event,
-            payment_id=payment_id,
-            attempt_id=attempt_id,
-            detail=redact(json.dumps(known, default=str, sort_keys=True)),
-        )
-    )
+    """Add an entry, with what was changed since the last one; it is kept without secrets and telephone numbers.
+
+    It is written at the end of the transaction, where its number and its hash are known.
+    """
+    entry = {
+        "at": at,
+        "actor": told(actor),
+        "event": event,
+        "payment_id": payment_id,
+        "attempt_id": attempt_id,
+    }
+    chain.gather(session, entry, {name: told(value) for name, value in detail.items() if value is not None})
 
 
 def raise_finding(
@@ -53,6 +53,16 @@ def raise_finding(
     session.flush()
     command = f"rentpay status {payment_id}" if payment_id else "rentpay health"
     notices.put(session, "finding", finding.id or 0, Audience.OPERATOR, at, f"{text} {command}")
+
+
+def close_findings_of_owner(session: Session, kind: str, owner_id: int | None, at: datetime) -> None:
+    """Say that a person has dealt with everything of the kind that did not fit about an owner's payments."""
+    of_owner = select(Payment.id).where(Payment.owner_id == owner_id)
+    session.execute(
+        update(Finding)
+        .where(col(Finding.kind) == kind, col(Finding.closed_at).is_(None), col(Finding.payment_id).in_(of_owner))
+        .values(closed_at=at)
+    )
 
 
 def close_findings(session: Session, attempt_id: int | None, at: datetime) -> None:

@@ -11,6 +11,7 @@ from rentpay_cli.core.attempt import Direction, State
 from rentpay_cli.core.collect import EarlierPush
 from rentpay_cli.core.disburse import PaymentStatus
 from rentpay_cli.errors import NotFound
+from rentpay_cli.store import chain
 from rentpay_cli.store.attempts import FOR_WRITING, StaleWrite
 from rentpay_cli.store.tables import Attempt, Payment
 
@@ -32,6 +33,7 @@ def move(session: Session, payment: Payment, to: PaymentStatus, **changes: Any) 
     )
     if session.execute(statement).rowcount != 1:  # type: ignore[attr-defined]
         raise StaleWrite(f"payment {payment.id} is no longer {payment.status}")
+    chain.changed(session, "payment", payment.id, {"status": to.value, **changes})
     session.refresh(payment)
 
 

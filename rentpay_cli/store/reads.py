@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from rentpay_cli.errors import BadDatabase
 from rentpay_cli.store import schema
@@ -21,13 +23,18 @@ Row = dict[str, Any]
 class _Driver(Protocol):
     def run(self, sql: str, values: Mapping[str, Any]) -> Iterator[Row]: ...
 
+    def snapshot(self) -> AbstractContextManager[None]: ...
+
+    def shadow(self, views: Mapping[str, str]) -> None: ...
+
     def close(self) -> None: ...
 
 
 class _Sqlite:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, untouched: bool) -> None:
         # Read from whatever thread asks; the module itself takes one at a time.
-        self._connection = sqlite3.connect(path, timeout=30, check_same_thread=False)
+        address = f"file:{quote(str(path))}?mode={'ro' if untouched else 'rw'}"
+        self._connection = sqlite3.connect(address, uri=True, timeout=30, check_same_thread=False)
         self._connection.execute("PRAGMA query_only=ON")
 
     def run(self, sql: str, values: Mapping[str, Any]) -> Iterator[Row]:
@@ -35,6 +42,23 @@ class _Sqlite:
         names = [column[0] for column in cursor.description]
         for row in cursor:
             yield dict(zip(names, row, strict=True))
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        ours = self._connection.text_factory
+        self._connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")  # whatever somebody wrote
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("ROLLBACK")
+            self._connection.text_factory = ours
+
+    def shadow(self, views: Mapping[str, str]) -> None:
+        self._connection.execute("PRAGMA query_only=OFF")
+        for table, sql in views.items():
+            self._connection.execute(f"CREATE TEMP VIEW {table} AS {sql}")
+        self._connection.execute("PRAGMA query_only=ON")
 
     def close(self) -> None:
         self._connection.close()
@@ -57,6 +81,20 @@ class _Postgresql:
             cursor.execute(re.sub(r"(?<!:):([a-z_]+)", r"%(\1)s", sql.replace("%", "%%")), dict(values))
             yield from cursor
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        self._connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try:
+            yield
+        finally:
+            self._connection.execute("ROLLBACK")
+
+    def shadow(self, views: Mapping[str, str]) -> None:
+        schema_name = str(next(self.run("SELECT quote_ident(current_schema()) AS name", {}))["name"])
+        for table, sql in views.items():
+            there = sql.replace("main.", f"{schema_name}.")
+            self._connection.execute(f"CREATE TEMP VIEW {table} AS {there}".encode())
+
     def close(self) -> None:
         self._connection.close()
 
@@ -72,12 +110,23 @@ class Reader:
         """The rows of a query, one at a time; raises `BadDatabase` if the database cannot be used."""
         try:
             yield from self._driver.run(sql, values)
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             raise _unusable(self._url, error) from error
 
     def one(self, sql: str, **values: Any) -> Row | None:
         """The first row of a query, or None."""
         return next(iter(list(self.rows(sql, **values))), None)
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """See one moment of the database until the end, whatever others write; damaged text is read as it is."""
+        return self._driver.snapshot()
+
+    def shadow(self, views: Mapping[str, str]) -> None:
+        """Put views in the place of the tables that they are named after, for this connection alone.
+
+        A view reads the table itself as `main.` and its name.
+        """
+        self._driver.shadow(views)
 
     def close(self) -> None:
         """Close the connection."""
@@ -86,29 +135,13 @@ class Reader:
 
 def ensure(url: str, environment: str, made: Callable[[str], None]) -> Reader:
     """Open the database for reading, and make it first if there is none; raises `BadDatabase`."""
-    reader = _checked(url, environment)
+    reader = existing(url, environment)
     if reader is None:
         schema.create_or_upgrade(url, environment)
         made(url)
-        reader = _checked(url, environment)
+        reader = existing(url, environment)
     assert reader is not None  # it was just made
     return reader
-
-
-def _checked(url: str, environment: str) -> Reader | None:
-    """The open database, current and of this environment; None if there is none yet. Raises `BadDatabase`."""
-    reader = open_unchecked(url)
-    if reader is None:
-        return None
-    try:
-        if _has_schema(reader):
-            _check(reader, url, environment)
-            return reader
-    except BaseException:
-        reader.close()
-        raise
-    reader.close()
-    return None
 
 
 def existing(url: str, environment: str) -> Reader | None:
@@ -120,6 +153,7 @@ def existing(url: str, environment: str) -> Reader | None:
         if _has_schema(reader):
             _check(reader, url, environment)
             return reader
+        _refuse_foreign(reader, url)
     except BaseException:
         reader.close()
         raise
@@ -127,13 +161,46 @@ def existing(url: str, environment: str) -> Reader | None:
     return None
 
 
-def open_unchecked(url: str) -> Reader | None:
-    """The open database, whosever it is; None if its SQLite file does not exist. Raises `BadDatabase`."""
+def no_database(url: str, environment: str) -> BadDatabase:
+    """The error for a database that is not there, which names those that are there under another name."""
+    path = Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite") else None
+    make = "If the settings are right, make it with `rentpay init`, or `rentpay database upgrade`."
+    others = ", ".join(str(other) for other in _beside(path)) if path else ""
+    hint = f"There is {others}: is MPESA_ENVIRONMENT right? {make}" if others else make
+    place = path or "on PostgreSQL"
+    return BadDatabase(f"There is no database for the {environment} environment yet: {place}.", hint)
+
+
+def _beside(path: Path) -> list[Path]:
+    """The other databases of ours in the folder of this one."""
+    return [each for each in sorted(path.parent.glob("*.db")) if each != path and _is_ours(each)]
+
+
+def _is_ours(path: Path) -> bool:
+    reader: Reader | None = None
+    try:
+        reader = open_unchecked(f"sqlite:///{path}")
+        return reader is not None and _has_schema(reader)
+    except BadDatabase:  # it is something else, or may not be read
+        return False
+    finally:
+        if reader is not None:
+            reader.close()
+
+
+def open_unchecked(url: str, *, untouched: bool = False) -> Reader | None:
+    """The open database, whosever it is; None if its SQLite file does not exist. Raises `BadDatabase`.
+
+    SQLite mends what a crash has left half done unless its files are to stay `untouched`.
+    """
     try:
         if not url.startswith("sqlite"):
             return Reader(url, _Postgresql(url))
         path = Path(url.removeprefix("sqlite:///"))
-        return Reader(url, _Sqlite(path)) if path.exists() else None
+        if path.is_symlink():  # it would be written through, to wherever somebody lets it lead
+            hint = "Let RENTPAY_DATABASE_URL name the file itself."
+            raise BadDatabase(f"The database {path} is a symbolic link.", hint)
+        return Reader(url, _Sqlite(path, untouched=untouched)) if path.exists() else None
     except BadDatabase:
         raise
     except Exception as error:  # the driver's own tree: sqlite3.Error, psycopg.Error, OSError
@@ -160,6 +227,18 @@ def _has_schema(reader: Reader) -> bool:
     return bool(row and row["n"])
 
 
+def _refuse_foreign(reader: Reader, url: str) -> None:
+    """Raise `BadDatabase` for an SQLite file that another program keeps its tables in."""
+    if not url.startswith("sqlite"):  # one PostgreSQL database may serve several programs
+        return
+    row = reader.one("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    if row is not None:
+        raise BadDatabase(
+            f"The database {url.removeprefix('sqlite:///')} belongs to another program: nothing was changed.",
+            "Set RENTPAY_DATABASE_URL to a file of its own, such as sqlite:////var/lib/rentpay/rentpay.db",
+        )
+
+
 def _check(reader: Reader, url: str, environment: str) -> None:
     revision = reader.one("SELECT version_num FROM alembic_version")
     found = reader.one("SELECT value FROM setting WHERE name = 'environment'")
@@ -175,7 +254,7 @@ SELECT p.id, p.status, p.method, p.amount_cents, p.fee_cents, p.share_cents, p.r
        p.paid_at, p.failure_code, p.failure_reason, p.owner_paybill, p.owner_account_number, p.note,
        p.disbursement_id, d.status AS disbursement_status, d.amount_cents AS disbursement_cents,
        d.transaction_id, d.completed_at, d.failure_code AS disbursement_failure_code,
-       d.failure_reason AS disbursement_failure_reason, d.advice, d.charge_cents,
+       d.failure_reason AS disbursement_failure_reason, d.advice, d.charge_cents, d.held_reason, d.receiver_name,
        o.id AS owner_id, o.name AS owner_name, pr.id AS property_id, pr.name AS property_name,
        t.id AS tenant_id, t.name AS tenant_name,
        c.checkout_request_id, c.merchant_request_id, c.state AS collection_state,
@@ -312,7 +391,13 @@ _REGISTER = {
     "owner": """
         SELECT o.*, (SELECT count(*) FROM property p WHERE p.owner_id = o.id) AS property_count FROM owner o
     """,
-    "property": "SELECT p.*, o.name AS owner_name FROM property p JOIN owner o ON o.id = p.owner_id",
+    "property": """
+        SELECT p.*, o.name AS owner_name, c.id AS change_id, c.paybill AS change_paybill,
+               c.account_number AS change_account_number, c.organisation_name AS change_name,
+               c.asked_by AS change_asked_by, c.asked_at AS change_asked_at
+          FROM property p JOIN owner o ON o.id = p.owner_id
+          LEFT JOIN paybill_change c ON c.property_id = p.id AND c.state = 'held'
+    """,
     "tenant": "SELECT t.*, p.name AS property_name FROM tenant t LEFT JOIN property p ON p.id = t.property_id",
 }
 _ALIAS = {"owner": "o", "property": "p", "tenant": "t"}
@@ -336,16 +421,36 @@ def registered(reader: Reader, kind: str, reference: str) -> list[Row]:
     )
 
 
+def reported_name(reader: Reader, property_id: int, paybill: str) -> str | None:
+    """Whom M-Pesa said that it paid, the last time that rent of the property went to this paybill; or None."""
+    row = reader.one(
+        """
+        SELECT d.receiver_name FROM payment p JOIN disbursement d ON d.id = p.disbursement_id
+         WHERE p.property_id = :property_id AND d.paybill = :paybill AND d.receiver_name IS NOT NULL
+         ORDER BY p.id DESC LIMIT 1
+        """,
+        property_id=property_id,
+        paybill=paybill,
+    )
+    return None if row is None else str(row["receiver_name"])
+
+
 # --- revenue ---------------------------------------------------------------------------------------------------------
 
 _SUMS = """
-    sum(payment_count) AS payments, sum(collected_cents) AS collected_cents, sum(fee_cents) AS fee_cents,
+    sum({payments}) AS payments, sum(collected_cents) AS collected_cents, sum(fee_cents) AS fee_cents,
     sum(amount_cents) AS disbursed_cents, coalesce(sum(charge_cents), 0) AS charge_cents
 """
+_REVENUE_OF_DAYS = {
+    "day": f"SELECT day AS key, {_SUMS.format(payments='payments')} FROM revenue_day",
+    "month": f"SELECT day / 100 AS key, {_SUMS.format(payments='payments')} FROM revenue_day",
+}
+"""Read from the sums that the database keeps for each day (`migrations/totals.py`)."""
 _REVENUE = {
-    "day": f"SELECT completed_day AS key, {_SUMS} FROM disbursement d",
-    "month": f"SELECT completed_day / 100 AS key, {_SUMS} FROM disbursement d",
-    "owner": f"""SELECT o.name AS key, {_SUMS} FROM disbursement d JOIN owner o ON o.id = d.owner_id""",
+    "owner": f"""
+        SELECT o.name AS key, {_SUMS.format(payments="payment_count")}
+          FROM disbursement d JOIN owner o ON o.id = d.owner_id
+    """,
     "property": """
         SELECT pr.name AS key, count(*) AS payments, sum(p.amount_cents) AS collected_cents,
                sum(p.fee_cents) AS fee_cents, sum(p.share_cents) AS disbursed_cents,
@@ -354,8 +459,6 @@ _REVENUE = {
     """,
 }
 _GROUP = {
-    "day": "completed_day",
-    "month": "completed_day / 100",
     "owner": "o.id, o.name",
     "property": "pr.id, pr.name",
 }
@@ -363,6 +466,9 @@ _GROUP = {
 
 def revenue(reader: Reader, by: str, first_day: int | None, last_day: int | None) -> list[Row]:
     """Fees earned on completed disbursements from one East African day to another, both included."""
+    if by in _REVENUE_OF_DAYS:
+        conditions, values = _conditions({"day >= :first_day": first_day, "day <= :last_day": last_day})
+        return list(reader.rows(f"{_REVENUE_OF_DAYS[by]} {conditions} GROUP BY 1 ORDER BY 1", **values))
     conditions, values = _conditions(
         {"d.completed_day >= :first_day": first_day, "d.completed_day <= :last_day": last_day}
     )
@@ -413,8 +519,44 @@ def open_work(reader: Reader) -> Row:
 
 
 def stop_in_force(reader: Reader) -> Row | None:
-    """The stop that keeps all payouts from leaving, or None."""
-    return reader.one("SELECT reason, stopped_by, stopped_at FROM payout_stop WHERE in_force = 1")
+    """The stop that keeps all payouts from leaving, and when anything was last written before it; or None."""
+    return reader.one(
+        """
+        SELECT owner_id, reason, stopped_by, stopped_at,
+               (SELECT max(at) FROM journal WHERE at < stopped_at) AS written_until
+          FROM payout_stop WHERE in_force = 1 AND owner_id IS NULL
+        """
+    )
+
+
+def stop_against(reader: Reader, owner_id: int) -> Row | None:
+    """The stop that keeps payouts to this owner from leaving: that of all payouts, or the owner's own; or None."""
+    return stop_in_force(reader) or next((stop for stop in owner_stops(reader) if stop["owner_id"] == owner_id), None)
+
+
+def owner_stops(reader: Reader) -> list[Row]:
+    """The stops in force of payouts to one owner each, by the owner's name."""
+    return list(
+        reader.rows(
+            """
+            SELECT s.owner_id, o.name AS owner_name, s.reason, s.stopped_by, s.stopped_at
+              FROM payout_stop s JOIN owner o ON o.id = s.owner_id WHERE s.in_force = 1 ORDER BY lower(o.name), o.id
+            """
+        )
+    )
+
+
+def unsent(reader: Reader) -> Row:
+    """How many shares are pending or failed, and their sum."""
+    row = reader.one(
+        f"""
+        SELECT count(CASE WHEN d.status <> 'processing' THEN 1 END) AS payouts,
+               coalesce(sum(CASE WHEN d.status <> 'processing' THEN d.amount_cents END), 0) AS cents
+          FROM disbursement d WHERE d.status IN ('pending','processing','failed') AND {_OWED}
+        """
+    )
+    assert row is not None  # an aggregate always has a row
+    return row
 
 
 def ledger_facts(reader: Reader) -> Row:
@@ -427,8 +569,7 @@ def ledger_facts(reader: Reader) -> Row:
           FROM (SELECT amount_cents AS collected_cents, fee_cents, share_cents, 0 AS paid_out_cents, 0 AS charge_cents
                   FROM payment WHERE status = 'success' AND method = 'mpesa'
                 UNION ALL
-                SELECT 0, 0, 0, amount_cents, coalesce(charge_cents, 0)
-                  FROM disbursement WHERE status = 'completed') AS facts
+                SELECT 0, 0, 0, amount_cents, charge_cents FROM revenue_day) AS facts
         """
     )
     assert row is not None  # an aggregate always has a row
@@ -437,7 +578,7 @@ def ledger_facts(reader: Reader) -> Row:
 
 def unknown_charges(reader: Reader) -> int:
     """How many completed disbursements came without M-Pesa's charge, which the books therefore lack."""
-    row = reader.one("SELECT count(*) AS n FROM disbursement WHERE status = 'completed' AND charge_cents IS NULL")
+    row = reader.one("SELECT coalesce(sum(charges_not_told), 0) AS n FROM revenue_day")
     return int(row["n"]) if row else 0
 
 
@@ -445,6 +586,24 @@ def unknown_charges(reader: Reader) -> int:
 
 _OWED = "d.id IN (SELECT p.disbursement_id FROM payment p WHERE p.disbursement_id = d.id AND p.status = 'success')"
 """A share of rent that was paid and not given back."""
+
+
+_LAST_HEARD = (
+    "(SELECT received_at FROM inbox WHERE state <> 'held' AND token_sha256 IS NOT NULL ORDER BY id DESC LIMIT 1)"
+)
+"""When M-Pesa was last heard of: what is not believed, or carries no token, anybody could have sent."""
+
+_UNCLEAR = """
+    SELECT coalesce(a.payment_id, (SELECT min(p.id) FROM payment p WHERE p.disbursement_id = a.disbursement_id))
+               AS payment_id, a.direction, a.created_at,
+           CASE WHEN a.checkout_request_id IS NULL AND a.originator_conversation_id IS NULL THEN 0 ELSE 1 END AS askable
+      FROM attempt a WHERE a.state IN ('sending','waiting','unclear') AND a.state = 'unclear'
+"""
+
+
+def unclear(reader: Reader) -> list[Row]:
+    """Every request that may have moved money, and whether M-Pesa gave it an id by which it can be asked about."""
+    return list(reader.rows(f"{_UNCLEAR} ORDER BY 1"))
 
 
 def health(
@@ -456,7 +615,8 @@ def health(
     """
     row = reader.one(
         f"""
-        SELECT s.*, a.*,
+        SELECT s.*, a.*, u.*,
+               (SELECT min(id) FROM payment WHERE disbursement_id = s.held_disbursement_id) AS held_payment_id,
                (SELECT count(*) FROM payment WHERE status = 'pending' AND created_at < :pending_before) AS rents_late,
                (SELECT count(*) FROM inbox WHERE state = 'new') AS unread,
                (SELECT count(*) FROM inbox WHERE state = 'held') AS held,
@@ -464,10 +624,19 @@ def health(
                (SELECT min(payment_id) FROM finding WHERE closed_at IS NULL) AS finding_payment_id,
                (SELECT count(*) FROM notice WHERE state IN ('failed','unknown') AND changed_at > :untold_since)
                    AS untold,
-               (SELECT received_at FROM inbox ORDER BY id DESC LIMIT 1) AS last_callback_at,
-               (SELECT value FROM setting WHERE name = 'worker_alive_at') AS worker_alive_at
+               (SELECT count(*) FROM payout_stop WHERE in_force = 1 AND owner_id IS NOT NULL) AS owners_stopped,
+               (SELECT count(*) FROM paybill_change WHERE state = 'held') AS changes_held,
+               (SELECT min(property_id) FROM paybill_change WHERE state = 'held') AS changed_property_id,
+               {_LAST_HEARD} AS last_callback_at,
+               (SELECT value FROM setting WHERE name = 'worker_alive_at') AS worker_alive_at,
+               (SELECT value FROM setting WHERE name = 'callbacks_refused') AS refused_in_all,
+               (SELECT value FROM setting WHERE name = 'callbacks_refused_at') AS refused_at
           FROM (SELECT count(CASE WHEN d.status = 'failed' THEN 1 END) AS failed,
                        coalesce(sum(CASE WHEN d.status = 'failed' THEN d.amount_cents END), 0) AS failed_cents,
+                       count(d.held_reason) AS held_payouts,
+                       coalesce(sum(CASE WHEN d.held_reason IS NOT NULL THEN d.amount_cents END), 0)
+                           AS held_payouts_cents,
+                       min(CASE WHEN d.held_reason IS NOT NULL THEN d.id END) AS held_disbursement_id,
                        count(CASE WHEN d.status = 'pending' THEN 1 END) AS pending,
                        count(CASE WHEN d.status = 'pending' AND d.created_at < :pending_before THEN 1 END)
                            AS pending_late,
@@ -481,9 +650,12 @@ def health(
                            THEN 1 END) AS processing_late,
                        count(CASE WHEN state = 'unclear' THEN 1 END) AS unclear,
                        count(CASE WHEN created_at < :silence_before AND created_at >
-                           coalesce((SELECT received_at FROM inbox ORDER BY id DESC LIMIT 1), 0)
+                           coalesce({_LAST_HEARD}, 0)
                            THEN 1 END) AS unheard_of
-                  FROM attempt WHERE state IN ('sending', 'waiting', 'unclear')) AS a
+                  FROM attempt WHERE state IN ('sending', 'waiting', 'unclear')) AS a,
+               (SELECT min(payment_id) AS unclear_payment_id,
+                       min(CASE WHEN askable = 0 THEN payment_id END) AS unaskable_payment_id
+                  FROM ({_UNCLEAR}) AS unclear) AS u
         """,
         pending_before=pending_before,
         processing_before=processing_before,
@@ -517,7 +689,7 @@ def callbacks(
     """Callbacks without their bodies, newest first; `before_id` continues a list by key."""
     chosen = f"state = '{state}'" if state in ("new", "read", "held") else "1 = 1"  # in words: its index is partial
     return reader.rows(
-        "SELECT id, path, source_ip, received_at, state, outcome, payment_id, read_at FROM inbox"
+        "SELECT id, path, source_ip, received_at, state, outcome, payment_id, read_at, copies, last_copy_at FROM inbox"
         f" WHERE {chosen} AND id < :before_id ORDER BY id DESC LIMIT :limit",
         before_id=_BEYOND if before_id is None else before_id,
         limit=limit,

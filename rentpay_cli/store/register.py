@@ -7,9 +7,11 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, func, select
 
+from rentpay_cli.core.nearest import no_such
 from rentpay_cli.core.phone import parse_phone
-from rentpay_cli.errors import NotFound, RuleRefused, WrongUse
-from rentpay_cli.store.tables import Owner, Property, Tenant
+from rentpay_cli.errors import RuleRefused, WrongUse
+from rentpay_cli.store.engine import lock_while_deciding
+from rentpay_cli.store.tables import Owner, PaybillChange, Property, Tenant
 
 Entry = TypeVar("Entry", Owner, Property, Tenant)
 
@@ -25,7 +27,7 @@ def find(session: Session, kind: type[Entry], reference: str) -> Entry:
     if not matches and kind is Tenant:
         matches = _tenants_by_phone(session, reference)
     if not matches:
-        raise NotFound(f"There is no {word} '{reference}'.", f"See them with: rentpay {word} list")
+        raise no_such(word, reference, session.exec(select(kind.name)).all())
     if len(matches) > 1:
         raise WrongUse(f"More than one {word} matches '{reference}'.", "Use the number that the list shows.")
     return matches[0]
@@ -53,18 +55,55 @@ def change(session: Session, entry: Owner | Property | Tenant, changes: dict[str
     _flush(session, entry)
 
 
+def refuse_taken_name(session: Session, entry: Owner | Property) -> None:
+    """Raise `RuleRefused` if another entry has the name."""
+    kind: Any = type(entry)
+    with session.no_autoflush:  # or the question itself would write the entry
+        taken = session.exec(select(kind.id).where(kind.name == entry.name, kind.id.is_distinct_from(entry.id)))
+        number = taken.first()
+    if number is not None:
+        raise _name_taken(entry, f"{number}")
+
+
 def _flush(session: Session, entry: Owner | Property | Tenant) -> None:
+    if not isinstance(entry, Tenant):
+        refuse_taken_name(session, entry)
     try:
         session.flush()
     except IntegrityError as error:
         if "unique" not in str(error.orig).lower():
             raise
-        word = type(entry).__name__.lower()
-        raise RuleRefused(
-            f"There is already {'an' if word[0] in 'aeiou' else 'a'} {word} named '{entry.name}'.",
-            f"Choose another name, or change the one there is with: rentpay {word} edit",
-            code="name_taken",
-        ) from error
+        raise _name_taken(entry, "NUMBER") from error  # somebody added it at the same moment
+
+
+def _name_taken(entry: Owner | Property | Tenant, number: str) -> RuleRefused:
+    word = type(entry).__name__.lower()
+    return RuleRefused(
+        f"There is already {'an' if word[0] in 'aeiou' else 'a'} {word} named '{entry.name}'.",
+        f"Choose another name, or change the one there is with: rentpay {word} edit {number}",
+        code="name_taken",
+    )
+
+
+def held_change(session: Session, property_id: int) -> PaybillChange | None:
+    """The change of the property's destination that waits to be confirmed, or None; decided by one at a time."""
+    lock_while_deciding(session, "paybill change")
+    query = select(PaybillChange).where(PaybillChange.property_id == property_id, PaybillChange.state == "held")
+    return session.exec(query).first()
+
+
+def confirmed_name(session: Session, property_id: int, paybill: str) -> str | None:
+    """What a person confirmed that the paybill is called, as far as the property ever paid to it; or None."""
+    place = session.get(Property, property_id)
+    if place is not None and place.paybill == paybill:
+        return place.paybill_name
+    query = (
+        select(PaybillChange.organisation_name)
+        .where(PaybillChange.property_id == property_id, PaybillChange.state == "confirmed")
+        .where(PaybillChange.paybill == paybill)
+        .order_by(col(PaybillChange.id).desc())
+    )
+    return session.exec(query).first()
 
 
 def tenants_of(session: Session, phone: str, property_id: int) -> Tenant | None:

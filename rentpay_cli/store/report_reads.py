@@ -80,8 +80,7 @@ def retries(reader: Reader, since: int | None, until: int | None) -> Row:
 def charges_not_told(reader: Reader, first_day: int | None, last_day: int | None) -> int:
     """How many disbursements completed from one East African day to another came without M-Pesa's charge."""
     row = reader.one(
-        "SELECT count(*) AS n FROM disbursement WHERE status = 'completed' AND charge_cents IS NULL"
-        " AND completed_day >= :first AND completed_day <= :last",
+        "SELECT coalesce(sum(charges_not_told), 0) AS n FROM revenue_day WHERE day >= :first AND day <= :last",
         first=first_day or 0,
         last=last_day or 99991231,
     )

@@ -1,34 +1,41 @@
-"""The stop: while it is in force, no payout leaves."""
+"""The stops: while one is in force, no payout leaves; or none to the owner whom it names."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from rentpay_cli.store.engine import lock_while_deciding
 from rentpay_cli.store.tables import PayoutStop
 
 
-def in_force(session: Session) -> PayoutStop | None:
-    """The stop that is in force, or None."""
-    return session.exec(select(PayoutStop).where(PayoutStop.in_force == 1)).first()
+def in_force(session: Session, owner_id: int | None = None) -> PayoutStop | None:
+    """The stop of all payouts that is in force, or that of the owner's alone; or None."""
+    return session.exec(
+        select(PayoutStop).where(PayoutStop.in_force == 1, col(PayoutStop.owner_id).is_not_distinct_from(owner_id))
+    ).first()
 
 
-def stop(session: Session, reason: str, by: str, at: datetime) -> int | None:
-    """Put a stop in force and return its number; None if there is one already."""
+def against(session: Session, owner_id: int) -> PayoutStop | None:
+    """The stop that keeps payouts to this owner from leaving: that of all payouts, or the owner's own; or None."""
+    return in_force(session) or in_force(session, owner_id)
+
+
+def stop(session: Session, reason: str, by: str, at: datetime, *, owner_id: int | None = None) -> int | None:
+    """Put a stop in force, of all payouts or of one owner's, and return its number; None if there is one already."""
     lock_while_deciding(session, "payout stop")
-    if in_force(session) is not None:
+    if in_force(session, owner_id) is not None:
         return None
-    made = PayoutStop(reason=reason, stopped_by=by, stopped_at=at)
+    made = PayoutStop(owner_id=owner_id, reason=reason, stopped_by=by, stopped_at=at)
     session.add(made)
     session.flush()
     return made.id
 
 
-def lift(session: Session, by: str, at: datetime) -> PayoutStop | None:
-    """Lift the stop that is in force and return it; None if there is none."""
-    found = in_force(session)
+def lift(session: Session, by: str, at: datetime, *, owner_id: int | None = None) -> PayoutStop | None:
+    """Lift the stop that is in force, of all payouts or of one owner's, and return it; None if there is none."""
+    found = in_force(session, owner_id)
     if found is not None:
         found.in_force = None
         found.lifted_by = by

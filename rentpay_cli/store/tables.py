@@ -70,9 +70,43 @@ class Property(SQLModel, table=True):
     owner_id: int = _key("owner.id")
     paybill: str
     account_number: str
+    paybill_name: str | None = None
     rent_cents: int = _cents()
     fee_percentage: str | None = None
     created_at: datetime = _moment()
+
+
+class PaybillChange(SQLModel, table=True):
+    """A new destination of a property's rent, held until a person confirms it; one at a time a property.
+
+    `organisation_name` is what M-Pesa calls the new paybill; NULL if it could not be asked. In `state` a change is
+    `held`, then `confirmed` or `cancelled`.
+    """
+
+    __tablename__ = "paybill_change"
+    __table_args__ = (
+        CheckConstraint("state IN ('held','confirmed','cancelled')", name="paybill_change_state"),
+        CheckConstraint("(state = 'held') = (decided_at IS NULL)", name="paybill_change_decided"),
+        CheckConstraint("length(paybill) BETWEEN 5 AND 7", name="paybill_change_paybill"),
+        CheckConstraint("length(account_number) BETWEEN 1 AND 32", name="paybill_change_account"),
+        Index(
+            "one_held_paybill_change",
+            "property_id",
+            unique=True,
+            sqlite_where=text("state = 'held'"),
+            postgresql_where=text("state = 'held'"),
+        ),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    property_id: int = _key("property.id", index=False)
+    paybill: str
+    account_number: str
+    organisation_name: str | None = None
+    state: str
+    asked_by: str
+    asked_at: datetime = _moment()
+    decided_by: str | None = None
+    decided_at: datetime | None = _moment(null=True)
 
 
 class Tenant(SQLModel, table=True):
@@ -121,6 +155,8 @@ class Disbursement(SQLModel, table=True):
             sqlite_where=text("status IN ('pending','processing','failed')"),
             postgresql_where=text("status IN ('pending','processing','failed')"),
         ),
+        CheckConstraint("held_reason IS NULL OR status IN ('pending','failed')", name="disbursement_held"),
+        CheckConstraint("(released_by IS NULL) = (released_at IS NULL)", name="disbursement_released"),
         Index("ix_disbursement_owner", "owner_id", "id"),
     )
     id: int | None = Field(default=None, primary_key=True)
@@ -137,9 +173,28 @@ class Disbursement(SQLModel, table=True):
     failure_code: str | None = None
     failure_reason: str | None = None
     advice: str | None = None
+    receiver_name: str | None = None
+    held_reason: str | None = None
+    released_by: str | None = None
+    released_at: datetime | None = _moment(null=True)
+    not_before: datetime | None = _moment(null=True)
     created_at: datetime = _moment()
     completed_at: datetime | None = _moment(null=True)
     completed_day: int | None = None
+
+
+class RevenueDay(SQLModel, table=True):
+    """What the disbursements that were completed on an East African day add up to, kept by triggers (`totals.py`)."""
+
+    __tablename__ = "revenue_day"
+    day: int | None = Field(default=None, primary_key=True)
+    disbursements: int
+    payments: int
+    collected_cents: int = _cents()
+    fee_cents: int = _cents()
+    amount_cents: int = _cents()
+    charge_cents: int = _cents()
+    charges_not_told: int
 
 
 class Payment(SQLModel, table=True):
@@ -211,6 +266,13 @@ class Attempt(SQLModel, table=True):
             sqlite_where=text("state <> 'not_moved'"),
             postgresql_where=text("state <> 'not_moved'"),
         ),
+        Index(
+            "ix_attempt_payout_began",
+            "created_at",
+            "amount_cents",
+            sqlite_where=text("direction = 'payout' AND state <> 'not_moved'"),
+            postgresql_where=text("direction = 'payout' AND state <> 'not_moved'"),
+        ),
         Index("one_number_collection", "payment_id", "number", unique=True),
         Index("one_number_payout", "disbursement_id", "number", unique=True),
         Index(
@@ -237,6 +299,7 @@ class Attempt(SQLModel, table=True):
     code: str | None = None
     reason: str | None = None
     learned_by: str | None = None
+    confirmed_at: datetime | None = _moment(null=True)
     created_at: datetime = _moment()
     changed_at: datetime = _moment()
     next_check_at: datetime | None = _moment(null=True)
@@ -261,15 +324,24 @@ class Enquiry(SQLModel, table=True):
 
 
 class PayoutStop(SQLModel, table=True):
-    """While one is in force no payout leaves; the unique column lets one be in force at a time."""
+    """While one is in force no payout leaves: none at all, or none to its owner if it names one."""
 
     __tablename__ = "payout_stop"
     __table_args__ = (
         CheckConstraint("(in_force IS NULL) = (lifted_at IS NOT NULL)", name="payout_stop_lifted"),
         CheckConstraint("in_force = 1", name="payout_stop_one"),
+        Index(
+            "one_stop_of_all",
+            "in_force",
+            unique=True,
+            sqlite_where=text("owner_id IS NULL"),
+            postgresql_where=text("owner_id IS NULL"),
+        ),
+        Index("one_stop_of_an_owner", "owner_id", "in_force", unique=True),
     )
     id: int | None = Field(default=None, primary_key=True)
-    in_force: int | None = Field(default=1, unique=True)
+    in_force: int | None = 1
+    owner_id: int | None = _key("owner.id", null=True, index=False)
     reason: str
     stopped_by: str
     stopped_at: datetime = _moment()
@@ -290,11 +362,23 @@ class BalanceReading(SQLModel, table=True):
 
 
 class InboxItem(SQLModel, table=True):
-    """A callback as it came; its body never changes."""
+    """A callback as it came; its body never changes.
+
+    One whose address carries no token of ours has the SHA-256 of its body in `stranger_sha256`: the same again only
+    raises `copies`, and all such bodies together have a budget.
+    """
 
     __tablename__ = "inbox"
     __table_args__ = (
         CheckConstraint("state IN ('new','read','held')", name="inbox_state"),
+        CheckConstraint("copies >= 1", name="inbox_copies"),
+        Index("one_stranger", "stranger_sha256", "path", unique=True),
+        Index(
+            "ix_inbox_stranger",
+            "body_bytes",
+            sqlite_where=text("stranger_sha256 IS NOT NULL"),
+            postgresql_where=text("stranger_sha256 IS NOT NULL"),
+        ),
         Index("ix_inbox_new", "id", sqlite_where=text("state = 'new'"), postgresql_where=text("state = 'new'")),
         Index(
             "ix_inbox_held",
@@ -308,7 +392,11 @@ class InboxItem(SQLModel, table=True):
     token_sha256: str | None = None
     source_ip: str | None = None
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    body_bytes: int
+    stranger_sha256: str | None = None
+    copies: int = 1
     received_at: datetime = _moment()
+    last_copy_at: datetime | None = _moment(null=True)
     state: str = "new"
     outcome: str | None = None
     payment_id: int | None = _key("payment.id", null=True)
@@ -336,7 +424,10 @@ class Finding(SQLModel, table=True):
 
 
 class JournalEntry(SQLModel, table=True):
-    """What changed, why, and who did it; written in the transaction that changed it."""
+    """What changed, why, and who did it; written in the transaction that changed it.
+
+    `hash` covers the entry and the hash of the one before, so that nothing in between can be changed or taken out.
+    """
 
     __tablename__ = "journal"
     id: int | None = Field(default=None, primary_key=True)
@@ -346,6 +437,7 @@ class JournalEntry(SQLModel, table=True):
     payment_id: int | None = _key("payment.id", null=True)
     attempt_id: int | None = _key("attempt.id", null=True)
     detail: str
+    hash: str = ""
 
 
 class Notice(SQLModel, table=True):
@@ -380,3 +472,34 @@ class Notice(SQLModel, table=True):
     created_at: datetime = _moment()
     next_try_at: datetime = _moment()
     changed_at: datetime | None = _moment(null=True)
+
+
+class Access(SQLModel, table=True):
+    """Somebody who may use rentpay with a token; the token itself is not kept, only its scrypt hash."""
+
+    __table_args__ = (
+        CheckConstraint("role IN ('admin','owner','tenant')", name="access_role"),
+        CheckConstraint(
+            "(role = 'owner') = (owner_id IS NOT NULL) AND (role = 'tenant') = (tenant_id IS NOT NULL)",
+            name="access_of",
+        ),
+        CheckConstraint("(revoked_by IS NULL) = (revoked_at IS NULL)", name="access_revoked"),
+        Index(
+            "one_access",
+            "name",
+            unique=True,
+            sqlite_where=text("revoked_at IS NULL"),
+            postgresql_where=text("revoked_at IS NULL"),
+        ),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    name: str
+    role: str
+    owner_id: int | None = _key("owner.id", null=True, index=False)
+    tenant_id: int | None = _key("tenant.id", null=True, index=False)
+    salt: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    token_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    created_by: str
+    created_at: datetime = _moment()
+    revoked_by: str | None = None
+    revoked_at: datetime | None = _moment(null=True)

@@ -8,6 +8,7 @@ acts while the first is on the wire, chases and rulings. Then the faults stop, e
 * every ended attempt agrees with what M-Pesa really did;
 * nothing is both unclear and sent again;
 * the books balance and equal M-Pesa's;
+* the journal is one unbroken chain, and every row is what it says;
 * nothing is left in doubt that evidence could settle.
 
 The same seed draws the same run: `python -m tests.chaos.in_process --seed 4711`. At length:
@@ -33,12 +34,13 @@ from typing import Any, cast
 from rentpay_cli.core.codes import Advice
 from rentpay_cli.core.ledger import Facts, out_of_balance_cents, trial_balance
 from rentpay_cli.daraja.client import Mpesa
-from rentpay_cli.errors import RentpayError
+from rentpay_cli.errors import NeedsAttention, RentpayError
 from rentpay_cli.flows import collect, payouts, resolve, retry
 from rentpay_cli.flows import register as registering
 from rentpay_cli.flows.chase import chase
 from rentpay_cli.flows.disburse import disburse
 from rentpay_cli.flows.read_inbox import read_inbox
+from rentpay_cli.flows.verify import verify
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import inbox, reads, schema
 from rentpay_cli.store.attempts import token_sha256
@@ -90,10 +92,18 @@ class Chaos:
     def step(self) -> None:
         """One thing that somebody does, or that happens."""
         self.now += timedelta(seconds=self.chance.choice([1, 10, 40, 90, 400]))
-        deed = self.chance.choices(
-            [self._ask, self._disburse, self._retry, self._read, self._chase, self._callbacks, self._rule, self._stop],
-            weights=[5, 7, 2, 7, 5, 7, 1, 1],
-        )[0]
+        deeds: dict[Callable[[], None], int] = {
+            self._ask: 5,
+            self._disburse: 7,
+            self._retry: 2,
+            self._read: 7,
+            self._chase: 5,
+            self._callbacks: 7,
+            self._rule: 1,
+            self._stop: 1,
+            self._release: 1,
+        }
+        deed = self.chance.choices(list(deeds), weights=list(deeds.values()))[0]
         self._do(deed)
 
     def _do(self, deed: Callable[[], Any]) -> None:
@@ -201,6 +211,12 @@ class Chaos:
         else:
             payouts.resume_payouts(self.rt)
 
+    def _release(self) -> None:
+        """An operator has looked at what is held, such as a payout that looks like one that was made."""
+        for row in list(reads.payments(self.rt.reader, limit=1000)):
+            if row["held_reason"] is not None:
+                payouts.release(self.rt, row["id"], "compared with the statement")
+
     def _some_payment(self) -> int:
         """Mostly one whose share is to be sent, now and then any."""
         waiting = (
@@ -238,6 +254,7 @@ class Chaos:
             with contextlib.suppress(RentpayError):  # a late result may have stopped payouts once more
                 payouts.resume_payouts(self.rt)
             self._rule_all()
+            self._release()
             for plan in (
                 lambda: retry.plan_retry(self.rt, mended=(Advice.MEND_FIRST,)),
                 lambda: retry.plan_due(self.rt, 100),
@@ -283,6 +300,7 @@ class Chaos:
     def _check(self) -> None:
         attempts = list(self.rt.reader.rows("SELECT * FROM attempt ORDER BY id"))
         payments = list(reads.payments(self.rt.reader, limit=1000))
+        self._check_journal()
         self._check_attempts(attempts)
         self._check_payouts(attempts)
         self._check_books(payments)
@@ -319,6 +337,12 @@ class Chaos:
         self._must(facts.paid_out_cents == went * 100, f"{facts.paid_out_cents / 100} booked out, {went} went")
         kept = sum(row["fee_cents"] for row in payments if row["status"] == "success" and row["disbursement_id"])
         self._must(went * 100 <= came * 100 - kept, f"{went} went out of {came} that came, {kept / 100} kept")
+
+    def _check_journal(self) -> None:
+        try:
+            verify(self.rt)
+        except NeedsAttention as error:
+            raise Violation(f"seed {self.seed}: {error.message}") from error
 
     def _check_stories(self, payments: list[reads.Row]) -> None:
         """After the calm and the operator's work every rent that came in is with its owner."""

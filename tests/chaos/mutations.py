@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 from sqlalchemy import text
 
@@ -240,6 +240,13 @@ def unclear_may_be_sent_again() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def changes_behind_the_journal() -> Iterator[None]:
+    """A share's state is changed without a word in the journal."""
+    with patch("rentpay_cli.store.disbursements.chain", Mock()):
+        yield
+
+
 @dataclass(frozen=True)
 class Mutation:
     """A guard, how it is taken away, and whether the loss must be noticed."""
@@ -279,6 +286,7 @@ MUTATIONS = (
     Mutation("what is unclear is given up and sent again", (unclear_may_be_sent_again,)),
     Mutation("M-Pesa's books lag; two answers minutes apart still tell", (mpesas_books_lag,), noticed=False),
     Mutation("one answer of no record is taken for proof", (one_no_record_is_proof,), first_seed=490),
+    Mutation("a change is made that the journal does not tell of", (changes_behind_the_journal,)),
     Mutation("money goes out before the receipt is known", (money_goes_out_without_a_receipt,)),
     Mutation("M-Pesa contradicts a success; the table still holds", (contrary_news,), noticed=False),
     Mutation("M-Pesa contradicts a success; the triggers still hold", (late_failure_overturns_success,), noticed=False),

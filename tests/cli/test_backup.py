@@ -270,7 +270,7 @@ def test_only_a_sound_database_of_ours_and_of_this_environment_is_restored(
     connection.close()
     for name, refusal in (
         ("nothing.db", (3, "not_found")),
-        ("text.db", (1, "refused")),
+        ("text.db", (1, "foreign")),
         ("torn.db", (1, None)),
         ("foreign.db", (1, "foreign")),
         ("sandbox.db", (4, "database")),
@@ -316,3 +316,26 @@ def test_settings_that_name_a_file_by_a_link_are_refused(books: Books, database:
     rt = Runtime(settings_for(f"sqlite:///{link}"))
     with pytest.raises(WrongUse):
         backup.restore(rt, tmp_path / "copy.db", lambda _: None)
+
+
+def test_what_is_no_database_cannot_be_restored_and_the_disk_is_not_blamed(cli: Cli, tmp_path: Path) -> None:
+    for content in (b"rent-server\n", b""):
+        (tmp_path / "hostname").write_bytes(content)
+        ran = cli("restore", "hostname", "--yes", "--json")
+        assert ran.refusal == (1, "foreign")
+        assert "hostname is no database of rentpay's" in ran.json["error"]["message"]
+        assert ran.json["error"]["hint"] == "Name a file that `rentpay backup` has made."
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_a_place_that_the_system_lets_nobody_look_at_is_told_in_a_sentence(cli: Cli, command: str) -> None:
+    ran = cli(command, "x" * 300, "--yes", "--json")
+    assert ran.refusal == (1, "refused")
+    assert ran.json["error"]["message"].endswith("cannot be used: File name too long.")
+    assert ran.json["error"]["hint"].startswith("Name a file ")
+
+
+def test_a_yes_that_nobody_can_give_is_asked_for_with_its_question(cli: Cli, books: Books) -> None:
+    cli("backup", "copy.db")
+    message = cli("backup", "copy.db", "--json").json["error"]["message"]
+    assert message == "This needs a yes, and there is no terminal to ask at: copy.db exists. Replace it?"

@@ -102,7 +102,7 @@ def test_callbacks_are_offered_by_number_and_for_replay_only_those_that_are_held
     forged: list[Any] = [("collection", None, "10.0.0.1", b"{}")]
     inbox.append(books.rt.database, forged, books.rt.now())
     read_inbox(books.rt)
-    inbox.append(books.rt.database, forged, books.rt.now())
+    inbox.append(books.rt.database, [("collection", None, "10.0.0.1", b"[]")], books.rt.now())
     assert completed("rentpay callbacks show ") == ["2", "1"]
     assert completed("rentpay callbacks show 1") == ["1"]
     assert completed("rentpay callbacks replay ") == ["1"]

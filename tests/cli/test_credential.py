@@ -203,6 +203,7 @@ def test_a_file_that_is_no_certificate_is_refused_with_a_sentence(cli: Cli, tmp_
     password.write_text("secret")
     ran = cli("credential", "encrypt", "--certificate", str(path), "--password-file", str(password), "--json")
     assert ran.refusal == (1, "bad_certificate")
+    assert str(path) in ran.json["error"]["message"]
     assert "Daraja portal" in ran.json["error"]["hint"]
 
 
@@ -274,3 +275,20 @@ def test_a_missing_credential_is_named(cli: Cli) -> None:
     ran = cli("credential", "check")
     assert ran.status == 4
     assert "MPESA_SECURITY_CREDENTIAL is not set" in ran.err
+
+
+def test_a_certificate_that_may_not_be_read_need_not_be_downloaded(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = cli("credential", "encrypt", "--certificate", str(tmp_path), "--json")
+    assert folder.refusal == (3, "not_found")
+    assert folder.json["error"]["message"] == f"'{tmp_path}' is a folder."
+
+    def forbidden(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    ran = cli("credential", "encrypt", "--certificate", "their.cer", "--json")
+    assert ran.refusal == (4, "configuration")
+    assert "chmod" in ran.json["error"]["hint"]
+    assert "Download" not in ran.json["error"]["hint"]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import typer
 
+from rentpay_cli import __version__
 from rentpay_cli.cli.app import app
 from rentpay_cli.errors import RentpayError
 from rentpay_cli.store import schema
@@ -296,7 +297,7 @@ def test_a_port_that_is_taken_is_said_with_status_1(cli: Cli) -> None:
         assert ran.refusal == (1, "port_taken")
         assert "--port" in ran.json["error"]["hint"]
         ran = cli("simulator", "--port", port, "--json")
-        assert ran.refusal == (1, "refused")
+        assert ran.refusal == (1, "port_taken")
 
 
 @pytest.mark.parametrize(
@@ -306,3 +307,27 @@ def test_a_fault_that_has_no_meaning_is_refused(cli: Cli, fault: str) -> None:
     ran = cli("simulator", "--port", "0", "--fault", fault, "--json")
     assert ran.refusal == (2, "wrong_use")
     assert re.search(r"choose one of|write |needs|not possible|not a number", ran.json["error"]["message"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("callbacks", "show", "abc"), "'abc' is not a whole number."),
+        (("payments", "--limit", "0"), "0 is not possible: it must be at least 1."),
+        (("payments", "--limit", "ten"), "'ten' is not a whole number."),
+        (("simulator", "--port", "99999"), "99999 is not possible: it must be from 0 to 65535."),
+        (("simulator", "--delay", "soon"), "'soon' is not a number."),
+        (("watch", "--interval", "0"), "0.0 is not possible: it must be at least 0.2."),
+    ],
+)
+def test_a_number_that_is_none_or_out_of_range_is_told_in_plain_words(
+    cli: Cli, arguments: tuple[str, ...], words: str
+) -> None:
+    ran = cli(*arguments, "--json")
+    assert ran.refusal == (2, "wrong_use")
+    assert ran.json["error"]["message"].endswith(words)
+
+
+def test_the_version_is_one_document_when_asked(cli: Cli) -> None:
+    assert cli.json("--version") == {"success": True, "version": __version__}
+    assert cli("--version").out == f"rentpay {__version__}\n"

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import pytest
+
+from rentpay_cli.store import schema
 from tests.cli.conftest import Books, Cli
 
 
@@ -46,3 +50,29 @@ def test_a_format_or_a_float_that_has_no_meaning_is_refused(cli: Cli) -> None:
     assert cli("health", "--format", "xml", "--json").refusal == (2, "wrong_use")
     assert cli("health", "--format", "prometheus", "--json").refusal == (2, "wrong_use")
     assert cli("health", "--low-float", "much", "--json").refusal == (2, "wrong_use")
+
+
+@pytest.mark.parametrize("command", [("health",), ("payments",), ("status", "1"), ("disburse", "1"), ("owner", "list")])
+def test_a_command_that_looks_makes_no_database_and_names_those_that_there_are(
+    cli: Cli, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    ours, missing = tmp_path / "live.db", tmp_path / "sandbox.db"
+    schema.create_or_upgrade(f"sqlite:///{ours}", "simulator")
+    (tmp_path / "notes.db").write_text("these are my notes")
+    cli.configure(RENTPAY_DATABASE_URL=f"sqlite:///{missing}")
+    ran = cli(*command, "--json")
+    assert ran.refusal == (4, "database")
+    error = ran.json["error"]
+    assert str(missing) in error["message"]
+    assert "rentpay init" in error["hint"]
+    assert str(ours) in error["hint"]
+    assert "notes.db" not in error["hint"]
+    assert not missing.exists()
+
+
+def test_what_writes_the_first_owner_still_makes_the_database(cli: Cli, tmp_path: Path) -> None:
+    cli.configure(RENTPAY_DATABASE_URL=f"sqlite:///{tmp_path / 'new.db'}")
+    ran = cli("owner", "add", "--name", "Wanjiru Kamau")
+    assert ran.status == 0
+    assert "Made a new database" in ran.err
+    assert cli("health").status in (0, 6)

@@ -73,6 +73,9 @@ def test_without_a_terminal_options_and_the_environment_answer(new: Cli) -> None
         ("--environment", "sandbox", "--public-url", "rent.example.co.ke"),
         ("--environment", "production", "--public-url", "http://rent.example.co.ke"),
         ("--environment", "sandbox", "--fee-percentage", "105"),
+        ("--environment", "simulator", "--fee-percentage", "200"),
+        ("--environment", "simulator", "--paybill", "abc"),
+        ("--environment", "simulator", "--initiator-name", "api"),
     ],
 )
 def test_a_bad_answer_is_refused_before_anything_is_made(new: Cli, wrong: tuple[str, ...], tmp_path: Path) -> None:
@@ -216,3 +219,27 @@ def test_a_value_is_replaced_where_it_stands(line: str, expected: str) -> None:
 def test_every_value_is_read_back_as_it_was(value: str, tmp_path: Path) -> None:
     setup.write_file(tmp_path / "f", setup.with_values("# a\nX=1\n", {"X": value}))
     assert dotenv_values(tmp_path / "f", interpolate=False) == {"X": value}
+
+
+def test_the_simulator_takes_a_fee_and_refuses_what_it_would_not_use(new: Cli) -> None:
+    wrong = new("init", "--environment", "simulator", "--public-url", "https://rent.example.co.ke", "--paybill", "1")
+    assert wrong.status == 2
+    assert "--public-url and --paybill would not be used" in " ".join(wrong.err.split())
+    assert new("init", "--environment", "simulator", "--fee-percentage", "7.5").status == 0
+    assert str(load_settings().fee_percentage) == "7.5"
+
+
+def test_a_home_that_nothing_can_be_written_to_is_a_matter_of_configuration(new: Cli) -> None:
+    Path("file").write_text("")
+    new.configure(XDG_DATA_HOME=str(Path("file").absolute()))
+    for arguments in (("init", "--environment", "simulator"), ("simulator", "--port", "0")):
+        ran = new(*arguments, "--json")
+        assert ran.refusal == (4, "configuration")
+        assert "key pair cannot be kept in" in ran.json["error"]["message"]
+        assert "folder that you may write" in ran.json["error"]["hint"]
+
+
+def test_a_file_that_cannot_be_understood_is_left_alone(new: Cli) -> None:
+    Path(".env").write_text("MPESA_PASSKEY='half\n")
+    assert new("init", "--environment", "simulator", "--yes", "--json").refusal == (4, "configuration")
+    assert Path(".env").read_text() == "MPESA_PASSKEY='half\n"

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rentpay_cli.core.evidence import Moved, NotMoved, Overdue
-from rentpay_cli.flows import payouts
+from rentpay_cli.flows import payouts, register
 from rentpay_cli.store import inbox
 from tests.cli.conftest import Books, Cli
 
@@ -371,3 +371,60 @@ def test_explaining_needs_no_settings(cli: Cli) -> None:
 
     cli.forget(*OFFLINE, "RENTPAY_DATABASE_URL")
     assert cli("explain", "2001").status == 0
+
+
+def long_names(books: Books) -> None:
+    """A property and an owner whose names are longer than a narrow table has room for."""
+    owner = register.add_owner(books.rt, name="Christopher Njoroge Kimani-Odhiambo", email="c.njoroge@example.co.ke")
+    register.add_property(
+        books.rt,
+        name="Mountain View Garden Estate Block C",
+        owner_reference=str(owner),
+        paybill="600001",
+        account_number="ACC-000000123",
+        rent="125000",
+    )
+
+
+def test_at_eighty_columns_no_word_amount_or_receipt_is_broken(cli: Cli, books: Books) -> None:
+    long_names(books)
+    books.completed(place="3")
+    books.learn(books.sent(place="3"), Overdue("M-Pesa's queue timed out"), "payout")
+    cli.configure(COLUMNS="80")
+    for command, whole in (
+        (("payments",), ("Mountain", "Garden", "125,000", "118,750", "unclear", "completed")),
+        (("history", "2"), ("Mountain", "Garden", "125,000", "118,750", "unclear", "SKP0000001")),
+        (("owner", "list"), ("Christopher", "Kimani-Odhiambo", "c.njoroge@example.co.ke", "Properties")),
+        (("property", "list"), ("Mountain", "Kimani-Odhiambo", "ACC-000000123", "125,000", "default")),
+    ):
+        lines = cli(*command).out.splitlines()
+        assert max(map(len, lines)) <= 80
+        for word in whole:
+            assert any(word in line for line in lines), (command, word)
+
+
+def test_one_unclear_payment_breaks_no_other_line_of_a_narrow_list(cli: Cli, books: Books) -> None:
+    books.learn(books.sent(), Overdue("M-Pesa's queue timed out"), "payout")
+    for _ in range(3):
+        books.completed(place="2")
+    cli.configure(COLUMNS="80")
+    assert len([line for line in cli("payments").out.splitlines() if line.strip()]) == 2 + 4
+    assert len([line for line in cli("history", "1").out.splitlines() if line.strip()]) == 5 + 2 + 4
+
+
+def test_where_a_table_has_no_room_at_all_its_rows_are_blocks_with_whole_amounts(cli: Cli, books: Books) -> None:
+    books.completed()
+    cli.configure(COLUMNS="40")
+    lines = [" ".join(line.split()) for line in cli("payments").out.splitlines()]
+    assert "Amount 10,000" in lines
+    assert "Property Sunset Apartments" in lines
+
+
+def test_a_suggested_command_is_not_broken_over_two_lines(cli: Cli, books: Books) -> None:
+    books.learn(books.sent(), NotMoved("1", "The balance is insufficient"), "payout")
+    for columns in range(40, 100, 3):
+        cli.configure(COLUMNS=str(columns))
+        lines = cli("status", "1").err.splitlines()
+        assert any("rentpay disburse 1" in line for line in lines), (columns, lines)
+        assert any("rentpay retry-failed" in line for line in lines), (columns, lines)
+        assert max(map(len, lines)) <= columns

@@ -203,7 +203,8 @@ def test_control_c_ends_with_130_and_says_that_the_payout_stays_under_way(
 
 def test_an_unwritable_folder_is_said_in_a_sentence(rentpay: Rentpay, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    done = rentpay("payments", RENTPAY_DATABASE_URL=f"sqlite:///{tmp_path}/file/rentpay.db")
+    url = f"sqlite:///{tmp_path}/file/rentpay.db"
+    done = rentpay("owner", "add", "--name", "Wanjiru Kamau", RENTPAY_DATABASE_URL=url)
     assert done.returncode == 4
     assert "Traceback" not in done.stderr
     assert done.stderr.startswith("Error: The database")

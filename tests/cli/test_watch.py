@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from rich.console import Console
 
 from rentpay_cli.cli import watch
-from rentpay_cli.core.evidence import NotMoved
+from rentpay_cli.core.evidence import NotMoved, Overdue
 from tests.cli.conftest import Books, Cli
 from tests.support.terminal import in_a_terminal
 
@@ -70,3 +72,16 @@ def test_bad_settings_are_told_on_the_screen_that_stays(cli: Cli) -> None:
     status, screen = in_a_terminal(["watch"], [])
     assert status == 4
     assert "\x1b[?1049h" not in screen
+
+
+def test_at_eighty_columns_every_command_and_amount_on_the_screen_is_whole(books: Books) -> None:
+    books.at(datetime(2026, 11, 1, tzinfo=UTC))
+    books.learn(books.sent(place="2"), NotMoved("1", "The balance is insufficient"), "payout")
+    books.learn(books.sent(), Overdue("M-Pesa's queue timed out"), "payout")
+    books.paid(amount_cents=12_500_000)
+    books.at(datetime(2026, 11, 2, tzinfo=UTC))
+    shown = drawn(books)
+    for command in ("retry-failed --dry-run", "payments --disbursement-status pending", "doctor"):
+        assert f"rentpay {command}\n" in "".join(f"{line.rstrip()}\n" for line in shown.splitlines())
+    for whole in ("118,750", "125,000", "processing (unclear)", "01 Nov 2026 03:00"):
+        assert whole in shown

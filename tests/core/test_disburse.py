@@ -113,6 +113,7 @@ def test_the_refusals_that_scripts_see_are_these() -> None:
         "payouts_stopped",
         "not_paid",
         "receipt_unknown",
+        "held",
         "payment_failed",
         "payment_reversed",
         "not_required",

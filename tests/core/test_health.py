@@ -15,16 +15,20 @@ USUAL = Thresholds()
 
 ONE_OF_EACH: dict[str, dict[str, Any]] = {
     "payouts_stopped": {"stop_reason": "2001", "stopped_at": NOW},
+    "owner_stopped": {"owners_stopped": 1},
     "worker_not_alive": {"worker_alive_at": NOW - timedelta(seconds=61)},
     "no_callback": {"unheard_of": 1},
     "unclear": {"unclear": 1, "worker_alive_at": NOW},
+    "held_payouts": {"held_payouts": 1, "held_payouts_cents": 950_000, "held_payment_id": 7},
     "failed": {"failed": 1, "failed_cents": 950_000},
     "low_float": {"due_cents": 100, "float_cents": 99, "float_read_at": NOW},
     "processing": {"processing_late": 1},
     "pending": {"pending_late": 1},
     "rent_pending": {"rents_late": 1},
     "held_callbacks": {"held": 1},
+    "callbacks_refused": {"refused": 3},
     "open_findings": {"findings": 1},
+    "paybill_change": {"changes_held": 1, "changed_property_id": 1},
     "notices_failed": {"untold": 1},
 }
 

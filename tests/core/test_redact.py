@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable, Iterator
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rentpay_cli.core.redact import body_without_secrets, printable, redact, without_secrets
+from rentpay_cli.core.redact import body_without_secrets, know_secrets, printable, redact, without_secrets
 
 CREDENTIAL = "qW3/rT+y" * 42 + "abcdefg="  # 344 characters, as an encrypted password has
 TOKEN = "c9SQxWWhmdVRlyh0zh8gZDTkubVF"
@@ -109,6 +113,10 @@ def test_a_long_run_of_base64_is_taken_for_a_credential_wherever_it_stands() -> 
         ("ws_CO_23112026101530440712345678", "ws_CO_23112026101530440712***678"),
         ("ws_CO_231120261015302112345678", "ws_CO_231120261015302112***678"),
         ("ws_CO_23112026101530440254712345678", "ws_CO_23112026101530440254712***678"),
+        ("he called from 0712345678.", "he called from 0712***678."),
+        ("he called from 0712 345 678, twice", "he called from 0712***678, twice"),
+        ("he called from +254 712 345 678", "he called from +254 712***678"),
+        ("0112-345-678", "0112***678"),
     ],
 )
 def test_phone_numbers_are_masked_in_texts_and_in_checkout_ids(text: str, shown: str) -> None:
@@ -124,12 +132,59 @@ def test_phone_numbers_are_masked_in_texts_and_in_checkout_ids(text: str, shown:
         "ws_CO_23112026101530440",
         "ws_CO_DMZ_291417540_23112026145720246",
         "KES 254,712",
+        "PROP0712345678",
+        "1-0712345678-1",
+        "07123456789",
         "25471234567890123",
         "SKN1TEST01",
     ],
 )
 def test_what_is_no_phone_number_is_left_as_it_is(text: str) -> None:
     assert redact(text) == text
+
+
+@pytest.fixture
+def known() -> Iterator[str]:
+    value = "be/fore+and %after" + SECRET
+    know_secrets("test", {value, "short"})
+    yield value
+    know_secrets("test", set())
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        str,
+        lambda text: text.encode().hex(),
+        lambda text: text.encode().hex().upper(),
+        lambda text: quote(text, safe=""),
+        quote_plus,
+        json.dumps,
+        lambda text: json.dumps(text).replace("/", "\\/"),
+    ],
+)
+def test_a_value_that_is_known_is_removed_however_it_is_written(known: str, write: Callable[[str], str]) -> None:
+    assert redact(f"before {write(known)} after").replace('"', "") == "before [removed] after"
+    assert body_without_secrets(f"before {write(known)}".encode()) != f"before {write(known)}".encode()
+
+
+@pytest.mark.parametrize("before", ["", "1", "12", "174379"])
+def test_a_value_that_is_known_is_removed_from_inside_of_base64(known: str, before: str) -> None:
+    for coded in (b64encode, urlsafe_b64encode):
+        password = coded(f"{before}{known}20261123101530".encode()).decode()
+        kept = redact(f"it was {password}")
+        assert "[removed]" in kept
+        longest = max(len(part) for part in re.split(r"\[removed\]| ", kept))
+        assert longest <= len("20261123101530") * 2
+
+
+def test_a_value_too_short_to_be_a_secret_is_left_where_it_stands(known: str) -> None:
+    assert redact("a short text") == "a short text"
+
+
+def test_values_that_are_told_anew_take_the_place_of_the_old_ones(known: str) -> None:
+    know_secrets("test", {"another-secret"})
+    assert redact(f"{known} another-secret") == f"{known} [removed]"
 
 
 def test_a_queue_timeout_that_echoes_our_request_is_stored_without_the_credential() -> None:
@@ -176,6 +231,10 @@ pieces = st.lists(
         st.sampled_from(
             [
                 "254712345678",
+                "0712 345 678",
+                "rp_1_" + "0123456789abcdef" * 2,
+                "mailto://user:password@",
+                "?password=",
                 "254712",
                 "ws_CO_23112026101530440712345678",
                 "ws_CO_",

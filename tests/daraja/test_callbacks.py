@@ -425,7 +425,7 @@ def test_a_flat_timeout_body_leaves_it_unclear_whatever_its_code(code: object) -
 
 def test_a_completed_payout_is_found_with_its_own_receipt() -> None:
     assert status_result(shapes.status_result(parameters=status_parameters(amount=9500.0))) == Moved(
-        RECEIPT, 950_000, moved_at=SETTLED_AT
+        RECEIPT, 950_000, moved_at=SETTLED_AT, receiver_name="600001 - SUNSET OWNER"
     )
 
 

@@ -19,7 +19,7 @@ from rentpay_cli.core.evidence import Acknowledged, Moved, NotMoved, Refused, Un
 from rentpay_cli.daraja import outgoing
 from rentpay_cli.daraja.auth import TokenCache
 from rentpay_cli.daraja.client import MAX_BODY_BYTES, Mpesa
-from rentpay_cli.daraja.incoming import QuestionFailed, StillPending
+from rentpay_cli.daraja.incoming import Organisation, QuestionFailed, StillPending
 from rentpay_cli.daraja.outgoing import Paybill
 from rentpay_cli.errors import BadConfiguration, MpesaUnreachable
 from tests.daraja import shapes
@@ -191,6 +191,26 @@ def test_a_push_query_leaves_with_its_own_body_and_a_bearer_token(
     assert mpesa.stk_query(shapes.CHECKOUT_ID) == Moved(None, None)
     assert json.loads(route.calls.last.request.content) == outgoing.stk_query(PAYBILL, shapes.CHECKOUT_ID, NOW)
     assert bearers(route) == ["Bearer token-1"]
+
+
+def test_the_name_of_an_organisation_is_asked_for_with_a_bearer_token(
+    mpesa: Mpesa, net: respx.MockRouter, oauth: respx.Route
+) -> None:
+    content = {"ResponseCode": "4000", "OrganizationName": "SUNSET HOMES LTD"}
+    route = net.post(outgoing.ORGANISATION).respond(200, json=content)
+    assert mpesa.organisation("600001") == Organisation("SUNSET HOMES LTD")
+    assert json.loads(route.calls.last.request.content) == outgoing.organisation("600001")
+    assert bearers(route) == ["Bearer token-1"]
+
+
+@pytest.mark.parametrize("trouble", [httpx.ConnectError("no"), httpx.ReadTimeout("late")])
+def test_an_organisation_that_cannot_be_asked_about_is_a_question_that_failed(
+    trouble: Exception, mpesa: Mpesa, net: respx.MockRouter, oauth: respx.Route
+) -> None:
+    net.post(outgoing.ORGANISATION).mock(side_effect=trouble)
+    answer = mpesa.organisation("600001")
+    assert isinstance(answer, QuestionFailed)
+    assert "connection" in answer.text.lower()
 
 
 def test_the_token_is_asked_for_with_our_key_and_secret(mpesa: Mpesa, oauth: respx.Route) -> None:

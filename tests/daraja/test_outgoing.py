@@ -187,6 +187,10 @@ def test_what_is_not_whole_shillings_is_never_put_into_a_request(amount_cents: i
         )
 
 
+def test_an_organisation_is_asked_for_by_its_paybill() -> None:
+    assert outgoing.organisation("600001") == {"IdentifierType": "4", "Identifier": "600001"}
+
+
 def test_one_shilling_is_the_least_that_can_be_sent() -> None:
     assert outgoing.whole_shillings(100) == 1
     assert type(outgoing.whole_shillings(100)) is int

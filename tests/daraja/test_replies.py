@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from rentpay_cli.core.codes import Family
 from rentpay_cli.core.evidence import Acknowledged, Moved, NotMoved, Refused, Unanswered
 from rentpay_cli.daraja.incoming import (
+    Organisation,
     PaymentReply,
     QuestionFailed,
     StillPending,
     code_text,
     gateway_error,
+    organisation_reply,
     parse,
     payment_reply,
     stk_query_reply,
@@ -431,3 +433,44 @@ def test_no_number_however_written_trips_the_reading_of_a_reply(first: str, rest
         body = f'{{"{name}":{first}{rest}}}'.encode()
         assert not isinstance(payment_reply(500, body, B2B), Acknowledged | Refused)
         stk_query_reply(200, body)
+
+
+# --- an organisation's name ------------------------------------------------------------------------------------------
+
+
+def organisation(**changes: object) -> bytes:
+    content = {"ConversationID": "c", "ResponseCode": "4000", "OrganizationName": "SUNSET HOMES LTD"} | changes
+    return json.dumps(content).encode()
+
+
+@pytest.mark.parametrize("code", ["4000", "0", 4000, 0])
+def test_an_organisation_has_a_name_by_either_code_of_success(code: object) -> None:
+    assert organisation_reply(200, organisation(ResponseCode=code)) == Organisation("SUNSET HOMES LTD")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (200, organisation(ResponseCode="1", DetailedMessage="Organization does not exist"), "1"),
+        (200, organisation(ResponseCode=None), ""),
+        (200, organisation(OrganizationName=""), "4000"),
+        (200, organisation(OrganizationName=None), "4000"),
+        (200, organisation(OrganizationName={"name": "X"}), "4000"),
+        (200, organisation(OrganizationName=" \x1b\x07 "), "4000"),
+        (500, organisation(), "4000"),
+        (200, b"<html>", ""),
+        (200, b"[]", ""),
+        (404, json.dumps({"errorCode": "404.001.01", "errorMessage": "Resource not found"}).encode(), "404.001.01"),
+    ],
+)
+def test_what_names_no_organisation_is_a_question_that_failed(status: int, body: bytes, code: str) -> None:
+    answer = organisation_reply(status, body)
+    assert isinstance(answer, QuestionFailed)
+    assert answer.code == code
+    assert answer.text
+
+
+def test_an_organisation_s_name_cannot_speak_to_the_terminal() -> None:
+    assert organisation_reply(200, organisation(OrganizationName="SUN\x1b[31mSET\nHOMES")) == Organisation(
+        "SUN[31mSET HOMES"
+    )

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from rentpay_cli.core.attempt import Direction, State
+from rentpay_cli.core.clock import to_milliseconds
+from rentpay_cli.core.disburse import follows_restore
 from rentpay_cli.core.evidence import Acknowledged, Moved, NotMoved, Unanswered
 from rentpay_cli.daraja.incoming import QuestionFailed, StillPending
 from rentpay_cli.errors import OutcomeUnknown, RuleRefused, WrongUse
@@ -19,7 +24,7 @@ from rentpay_cli.flows.disburse import disburse
 from rentpay_cli.flows.payouts import resume_payouts, stop_payouts
 from rentpay_cli.flows.read_inbox import COLLECTION, PAYOUT, Reading, read_inbox
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import inbox, reads
+from rentpay_cli.store import disbursements, inbox, reads
 from tests.flows.test_callbacks import not_paid, paid, result
 from tests.support.scripted import Killed, script, token_of
 from tests.support.world import World
@@ -407,6 +412,102 @@ def test_a_ruling_not_paid_lets_the_share_be_sent_again(desk: Desk) -> None:
     assert desk.payment()["disbursement_status"] == "failed"
     desk.answers.clear()
     disburse(desk.rt, 1)
+
+
+def test_a_payout_that_the_database_forgot_is_ruled_paid_and_never_sent(desk: Desk) -> None:
+    desk.paid()
+    stop_payouts(desk.rt, "restored")
+    asked = resolve.question(desk.rt, resolve.read_ruling(1, "SKD1E2F3G4", False, None))
+    assert (asked.never_sent, asked.direction, asked.amount_cents) == (True, Direction.PAYOUT, 950_000)
+    before = len(desk.mpesa.sent)
+    assert rule(desk, "SKD1E2F3G4") is State.MOVED
+    row = desk.payment()
+    assert (row["disbursement_status"], row["transaction_id"]) == ("completed", "SKD1E2F3G4")
+    (attempt,) = [each for each in reads.attempts(desk.rt.reader, 1) if each["direction"] == "payout"]
+    assert (attempt["state"], attempt["learned_by"], attempt["number"]) == ("moved", "ruling", 1)
+    assert attempt["next_check_at"] is None
+    (ruled,) = desk.rt.reader.rows("SELECT * FROM journal WHERE event = 'ruled paid'")
+    assert (ruled["attempt_id"], json.loads(ruled["detail"])["never_sent"]) == (attempt["id"], True)
+    assert not list(desk.rt.reader.rows("SELECT id FROM journal WHERE event = 'payout intended'"))
+    resume_payouts(desk.rt)
+    with pytest.raises(RuleRefused) as caught:
+        disburse(desk.rt, 1)
+    assert caught.value.code == "already_completed"
+    assert retry.plan_due(desk.rt, 10).sends == ()
+    assert len(desk.mpesa.sent) == before
+
+
+def test_a_ruling_on_a_forgotten_payout_that_fails_leaves_nothing_behind(desk: Desk) -> None:
+    desk.paid()
+    with pytest.raises(RuleRefused, match="already belongs to another payment"):
+        rule(desk, "SKA1B2C3D4")  # the tenant's own receipt
+    assert desk.payment()["disbursement_status"] == "pending"
+    assert [each["direction"] for each in reads.attempts(desk.rt.reader, 1)] == ["collection"]
+    disburse(desk.rt, 1)
+
+
+def test_a_forgotten_payout_that_is_held_can_be_ruled_paid_too(desk: Desk) -> None:
+    desk.paid()
+    with desk.rt.database.transaction() as session:
+        disbursements.hold(session, disbursements.get(session, 1), "it is over the limit")
+    assert rule(desk, "SKD1E2F3G4") is State.MOVED
+    assert desk.payment()["disbursement_status"] == "completed"
+
+
+def test_what_was_never_sent_cannot_be_ruled_not_paid(desk: Desk) -> None:
+    desk.paid()
+    with pytest.raises(RuleRefused) as caught:
+        rule(desk)
+    assert caught.value.code == "nothing_to_rule"
+    assert desk.payment()["disbursement_status"] == "pending"
+
+
+def test_a_payout_that_leaves_while_a_person_decides_is_not_ruled_on(desk: Desk) -> None:
+    desk.paid()
+    ruling = resolve.read_ruling(1, "SKD1E2F3G4", False, None)
+    assert resolve.question(desk.rt, ruling).never_sent
+    disburse(desk.rt, 1)
+    with pytest.raises(RuleRefused) as caught:
+        resolve.resolve(desk.rt, ruling)
+    assert caught.value.code == "too_early"
+    assert desk.payment()["payout_state"] == "waiting"
+
+
+def test_a_ruling_and_a_payout_at_once_give_one_winner(desk: Desk) -> None:
+    desk.paid()
+    ruling = resolve.read_ruling(1, "SKD1E2F3G4", False, None)
+    gate = threading.Barrier(2)
+
+    def at_once(deed: Callable[[], Any]) -> bool:
+        gate.wait()
+        try:
+            deed()
+        except RuleRefused:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        deeds = [lambda: resolve.resolve(desk.rt, ruling), lambda: disburse(desk.rt, 1)]
+        won = list(pool.map(at_once, deeds))
+    assert sorted(won) == [False, True]
+    sent = [kind for kind, _ in desk.mpesa.sent if kind == "b2b"]
+    assert (won[0], len(sent)) in ((True, 0), (False, 1))
+
+
+def test_what_is_not_sent_and_when_the_books_end_is_known_while_payouts_are_stopped(desk: Desk) -> None:
+    desk.paid()
+    assert desk.rt.reader is not None
+    written = desk.now
+    desk.later(hours=2)
+    stop_payouts(desk.rt, "Restored by hand")
+    stop = reads.stop_in_force(desk.rt.reader)
+    assert stop is not None
+    assert stop["written_until"] == to_milliseconds(written)
+    assert follows_restore(stop["reason"])
+    assert not follows_restore("the password is being changed")
+    assert dict(reads.unsent(desk.rt.reader)) == {"payouts": 1, "cents": 950_000}
+    rule(desk, "SKD1E2F3G4")
+    assert dict(reads.unsent(desk.rt.reader)) == {"payouts": 0, "cents": 0}
 
 
 def test_later_evidence_against_a_ruling_is_a_finding_and_moves_nothing(desk: Desk) -> None:

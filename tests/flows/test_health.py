@@ -7,13 +7,17 @@ from typing import Any
 
 import pytest
 
-from rentpay_cli.core.evidence import NotMoved, Overdue
-from rentpay_cli.core.health import Facts, Thresholds
+from rentpay_cli.core.evidence import NotMoved, Overdue, Unanswered
+from rentpay_cli.core.health import Facts, Thresholds, findings
+from rentpay_cli.errors import OutcomeUnknown
 from rentpay_cli.flows import health, register
+from rentpay_cli.flows.disburse import disburse
 from rentpay_cli.flows.payouts import stop_payouts
+from rentpay_cli.flows.read_inbox import read_inbox
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import enquiries, inbox, journal, signs
 from tests.cli.conftest import Books
+from tests.support.scripted import script
 
 NOON = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -85,11 +89,34 @@ def test_money_that_was_given_back_is_not_owed(rt: Runtime, books: Books) -> Non
 def test_silence_is_only_that_nothing_came_since_what_waits_was_sent(rt: Runtime, books: Books) -> None:
     books.sent()
     assert (after(rt, 30).unheard_of, after(rt, 31).unheard_of) == (0, 1)
-    inbox.append(rt.database, [("payout", None, None, b"{}")], NOON - timedelta(minutes=1))
+    inbox.append(rt.database, [("payout", "a token", None, b"{}")], NOON - timedelta(minutes=1))
     assert after(rt, 31).unheard_of == 1
-    inbox.append(rt.database, [("payout", None, None, b"{}")], NOON + timedelta(minutes=1))
+    inbox.append(rt.database, [("payout", "another", None, b'{"Result": 1}')], NOON + timedelta(minutes=1))
     facts = after(rt, 31)
     assert (facts.unheard_of, facts.last_callback_at, facts.unread) == (0, NOON + timedelta(minutes=1), 2)
+
+
+@pytest.mark.parametrize("token", [None, "f" * 32])
+def test_a_forged_callback_is_no_sign_that_callbacks_arrive(rt: Runtime, books: Books, token: str | None) -> None:
+    books.sent()
+    inbox.append(rt.database, [("payout", token, None, b"{}")], NOON + timedelta(minutes=1))
+    read_inbox(rt)
+    facts = after(rt, 31)
+    assert (facts.held, facts.unheard_of, facts.last_callback_at) == (1, 1, None)
+
+
+def test_the_unclear_payment_is_named_and_one_that_cannot_be_asked_about_goes_first(rt: Runtime, books: Books) -> None:
+    askable, lost = books.sent(), books.paid(phone="0722000222")
+    books.learn(askable, Overdue("quiet"), "payout")
+    assert (after(rt, 10).unclear_payment_id, after(rt, 10).unaskable_payment_id) == (askable, None)
+    script(rt, lambda *_: Unanswered("read timeout"))
+    with pytest.raises(OutcomeUnknown):
+        disburse(rt, lost)
+    facts = after(rt, 10)
+    assert (facts.unclear, facts.unclear_payment_id, facts.unaskable_payment_id) == (2, askable, lost)
+    (finding,) = [each for each in findings(facts, Thresholds()) if each.kind == "unclear"]
+    assert finding.command == f"rentpay status {lost}"
+    assert f"payment {lost}" in finding.text
 
 
 def test_the_stop_the_float_the_worker_and_findings_are_told(rt: Runtime, books: Books) -> None:

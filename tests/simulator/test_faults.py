@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -60,6 +62,17 @@ def test_html_with_status_200_has_moved_the_money(client: Client) -> None:
     assert answer.status_code == 200
     assert answer.text.startswith("<html>")
     assert client.result()["ResultCode"] == 0
+
+
+def test_a_payout_can_report_another_organisation_than_was_paid(simulate: Callable[..., Client]) -> None:
+    client = simulate(names={"600123": "Sunset Homes"}, working=50_000)
+    client.lay("b2b:other-name")
+    for _ in range(2):
+        client.pay()
+    results = [body["Result"] for body in client.arrivals.wait("/result", 2)]
+    names = [parameters(result)["ReceiverPartyPublicName"] for result in results]
+    assert sorted(names) == ["600123 - SOMEBODY ELSE LIMITED", "600123 - Sunset Homes"]
+    assert [transfer["to"] for transfer in client.ledger()["transfers"]] == ["600123", "600123"]
 
 
 def test_an_empty_acknowledgement_has_moved_the_money(client: Client) -> None:
@@ -240,6 +253,13 @@ def test_a_bad_order_is_refused_and_lays_nothing(client: Client, order: object) 
     assert answer.status_code == 400
     assert answer.json()["error"].endswith(".")
     assert client.http.get("/simulator/faults").json() == {"faults": []}
+
+
+def test_a_body_that_is_no_json_is_answered_with_one_that_would_do(client: Client) -> None:
+    for path in ("/simulator/faults", "/simulator/accounts"):
+        error = client.http.post(path, content=b"b2b:lost").json()["error"]
+        example = json.loads(re.findall(r"\{.*?\}", error)[0])
+        assert client.http.post(path, json=example).status_code == 200
 
 
 def test_chance_is_repeated_by_its_seed() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -228,12 +230,39 @@ def test_the_command_refuses_what_it_does_not_understand(home: Path, arguments: 
 def test_the_command_says_that_its_port_is_taken(home: Path) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
-        command(home, "--port", str(taken.getsockname()[1])) as process,
+        command(home, "--port", str(taken.getsockname()[1]), "--json") as process,
     ):
         out, log = process.communicate(timeout=10)
-    assert process.returncode == 1
-    assert out == ""
-    assert "Cannot listen" in log
+    assert (process.returncode, log) == (1, "")
+    error = json.loads(out)["error"]
+    assert error["code"] == "port_taken"
+    assert re.fullmatch(r"Cannot listen on 127\.0\.0\.1 port [0-9]+: Address already in use\.", error["message"])
+
+
+def test_the_log_says_in_which_zone_its_times_are(home: Path) -> None:
+    with command(home, "--port", "0") as process:
+        assert process.stdout
+        block = "".join(process.stdout.readline() for _ in range(4))
+        base_url = re.findall("MPESA_BASE_URL=(.+)", block)[0]
+        httpx.post(f"{base_url}/simulator/faults", json={"fault": "b2b:lost"}).raise_for_status()
+        process.terminate()
+        _, log = process.communicate(timeout=10)
+    (at,) = re.findall("([0-9:]{8}) EAT fault laid", log)
+    now = datetime.now(UTC) + timedelta(hours=3)
+    assert at in {(now - timedelta(seconds=ago)).strftime("%H:%M:%S") for ago in range(60)}
+
+
+def test_the_help_cuts_no_option_at_eighty_columns() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "rentpay_cli", "simulator", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "80", "TERMINAL_WIDTH": "80"},
+    ).stdout
+    assert "--accept-any-credential " in shown
+    assert "…" not in shown
+    assert '{"fault": "b2b:lost"}' in " ".join(shown.split())
 
 
 def command(home: Path, *arguments: str) -> subprocess.Popen[str]:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from rentpay_cli.core.evidence import Acknowledged
 from rentpay_cli.daraja.client import Mpesa
-from rentpay_cli.daraja.incoming import PaymentReply
+from rentpay_cli.daraja.incoming import Organisation, PaymentReply
 from rentpay_cli.runtime import Runtime
 
 
@@ -20,6 +20,7 @@ class ScriptedMpesa:
 
     def __init__(self, answer: Callable[[str, dict[str, Any]], PaymentReply] | None = None) -> None:
         self.sent: list[tuple[str, dict[str, Any]]] = []
+        self.names: dict[str, str] = {}
         self._answer = answer or self._accept
 
     def prepare(self) -> None:
@@ -33,6 +34,10 @@ class ScriptedMpesa:
 
     def b2b_payment(self, **request: Any) -> PaymentReply:
         return self._send("b2b", request)
+
+    def organisation(self, short_code: str) -> Organisation:
+        """Everybody has a name; it is no request that anything follows from, and is not kept."""
+        return Organisation(self.names.get(short_code, f"Organisation {short_code}"))
 
     def stk_query(self, checkout_request_id: str) -> Any:
         return self._send("stk-query", {"checkout_request_id": checkout_request_id})

@@ -68,23 +68,50 @@ FIXED = {
         "amount_cents",
         "created_at",
     ),
-    "inbox": ("path", "token_sha256", "source_ip", "body", "received_at"),
+    "inbox": ("path", "token_sha256", "source_ip", "body_bytes", "stranger_sha256", "received_at"),
+    "access": ("name", "role", "owner_id", "tenant_id", "salt", "token_hash", "created_by", "created_at"),
+    "paybill_change": ("property_id", "paybill", "account_number", "organisation_name", "asked_by", "asked_at"),
     "finding": ("kind", "payment_id", "attempt_id", "text", "found_at"),
     "balance_reading": ("account", "current_cents", "available_cents", "source", "read_at"),
-    "journal": ("id", "at", "actor", "event", "payment_id", "attempt_id", "detail"),
+    "journal": ("id", "at", "actor", "event", "payment_id", "attempt_id", "detail", "hash"),
 }
 
+KEPT = (*FIXED, "owner", "property", "tenant", "enquiry", "payout_stop")
+"""The tables that nothing is ever deleted from."""
+
 SET_ONCE = {
-    "attempt": ("receipt", "checkout_request_id", "conversation_id", "originator_conversation_id"),
+    "attempt": ("receipt", "conversation_id", "originator_conversation_id"),
     "payment": ("receipt", "disbursement_id", "paid_at"),
     "disbursement": ("transaction_id", "completed_at"),
 }
 
+FORGETTING = "forgetting"
+"""The setting that holds a telephone number's nine digits while its tenant is being forgotten, and never longer."""
+_DIGITS = f"(SELECT value FROM setting WHERE name = '{FORGETTING}')"
+MASKED = {
+    ("inbox", "body"): (
+        f"hex(NEW.body) = replace(hex(OLD.body), hex({_DIGITS}), hex('000000000'))",
+        "encode(NEW.body, 'hex') = replace(encode(OLD.body, 'hex'),"
+        f" encode(convert_to({_DIGITS}, 'UTF8'), 'hex'), '303030303030303030')",
+        "inbox is written once",
+    ),
+    ("attempt", "checkout_request_id"): (
+        f"NEW.checkout_request_id = replace(OLD.checkout_request_id, {_DIGITS}, substr('000000000' || OLD.id, -9))",
+        f"NEW.checkout_request_id = replace(OLD.checkout_request_id, {_DIGITS}, right('000000000' || OLD.id, 9))",
+        "attempt: a receipt or an id is set once",
+    ),
+}
+"""What may lose a telephone number and nothing else: the only change, as SQLite and as PostgreSQL say it.
+
+Ids stay unique: in theirs the number of the attempt takes the place of the digits.
+"""
+
 
 def create_triggers(connection: Connection) -> None:
     """Create every trigger, in the words of the database at hand."""
-    make = _sqlite if connection.dialect.name == "sqlite" else _postgresql
-    for name, table, on, condition, message in _rules():
+    is_sqlite = connection.dialect.name == "sqlite"
+    make = _sqlite if is_sqlite else _postgresql
+    for name, table, on, condition, message in (*_rules(), *_masked(0 if is_sqlite else 1)):
         for statement in make(name, table, on, condition, message):
             connection.execute(text(statement))
 
@@ -102,6 +129,7 @@ def _rules() -> Iterable[tuple[str, str, str, str, str]]:
     for table, columns in FIXED.items():
         changed = " OR ".join(f"OLD.{column} IS DISTINCT FROM NEW.{column}" for column in columns)
         yield f"{table}_fixed", table, "UPDATE", changed, f"{table} is written once"
+    for table in KEPT:
         yield f"{table}_kept", table, "DELETE", "", f"{table} is never deleted"
     for table, columns in SET_ONCE.items():
         changed = " OR ".join(
@@ -110,15 +138,30 @@ def _rules() -> Iterable[tuple[str, str, str, str, str]]:
         yield f"{table}_set_once", table, "UPDATE", changed, f"{table}: a receipt or an id is set once"
 
 
+def _masked(dialect: int) -> Iterable[tuple[str, str, str, str, str]]:
+    for (table, column), words in MASKED.items():
+        changed = f"OLD.{column} IS NOT NULL AND OLD.{column} IS DISTINCT FROM NEW.{column}"
+        condition = f"{changed} AND NOT coalesce({words[dialect]}, FALSE)"
+        yield f"{table}_{column}_masked", table, "UPDATE", condition, words[2]
+
+
 def _sqlite(name: str, table: str, on: str, condition: str, message: str) -> list[str]:
     when = f"WHEN {condition.replace('IS DISTINCT FROM', 'IS NOT')}" if condition else ""
     return [f"CREATE TRIGGER {name} BEFORE {on} ON {table} {when} BEGIN SELECT RAISE(ABORT, '{message}'); END"]
 
 
 def _postgresql(name: str, table: str, on: str, condition: str, message: str) -> list[str]:
-    when = f"WHEN ({condition})" if condition else ""
+    asks = "SELECT" in condition  # which PostgreSQL takes only inside of the function
+    when = f"WHEN ({condition})" if condition and not asks else ""
+    emptied = (  # TRUNCATE deletes every row without asking a trigger of rows
+        [f"CREATE TRIGGER {name}_whole BEFORE TRUNCATE ON {table} EXECUTE FUNCTION refuse_{name}()"]
+        if on == "DELETE"
+        else []
+    )
+    refusal = f"RAISE EXCEPTION '{message}' USING ERRCODE = 'integrity_constraint_violation';"
     return [
         f"CREATE FUNCTION refuse_{name}() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$ BEGIN RAISE EXCEPTION '{message}' USING ERRCODE = 'integrity_constraint_violation'; END $$",
+        f"$$ BEGIN {f'IF {condition} THEN {refusal} END IF; RETURN NEW;' if asks else refusal} END $$",
         f"CREATE TRIGGER {name} BEFORE {on} ON {table} FOR EACH ROW {when} EXECUTE FUNCTION refuse_{name}()",
+        *emptied,
     ]

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
+from rentpay_cli.store.migrations.totals import create_totals
 from rentpay_cli.store.migrations.triggers import create_triggers
 
 revision = "0001"
@@ -68,18 +69,16 @@ def upgrade() -> None:
         sa.UniqueConstraint("name"),
     )
     op.create_table(
-        "payout_stop",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("in_force", sa.Integer(), nullable=True),
-        sa.Column("reason", sa.String(), nullable=False),
-        sa.Column("stopped_by", sa.String(), nullable=False),
-        sa.Column("stopped_at", sa.BigInteger(), nullable=False),
-        sa.Column("lifted_by", sa.String(), nullable=True),
-        sa.Column("lifted_at", sa.BigInteger(), nullable=True),
-        sa.CheckConstraint("(in_force IS NULL) = (lifted_at IS NOT NULL)", name="payout_stop_lifted"),
-        sa.CheckConstraint("in_force = 1", name="payout_stop_one"),
-        sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("in_force"),
+        "revenue_day",
+        sa.Column("day", sa.Integer(), nullable=False),
+        sa.Column("disbursements", sa.Integer(), nullable=False),
+        sa.Column("payments", sa.Integer(), nullable=False),
+        sa.Column("collected_cents", sa.BigInteger(), nullable=False),
+        sa.Column("fee_cents", sa.BigInteger(), nullable=False),
+        sa.Column("amount_cents", sa.BigInteger(), nullable=False),
+        sa.Column("charge_cents", sa.BigInteger(), nullable=False),
+        sa.Column("charges_not_told", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("day"),
     )
     op.create_table(
         "setting",
@@ -103,18 +102,25 @@ def upgrade() -> None:
         sa.Column("failure_code", sa.String(), nullable=True),
         sa.Column("failure_reason", sa.String(), nullable=True),
         sa.Column("advice", sa.String(), nullable=True),
+        sa.Column("receiver_name", sa.String(), nullable=True),
+        sa.Column("held_reason", sa.String(), nullable=True),
+        sa.Column("released_by", sa.String(), nullable=True),
+        sa.Column("released_at", sa.BigInteger(), nullable=True),
+        sa.Column("not_before", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("completed_at", sa.BigInteger(), nullable=True),
         sa.Column("completed_day", sa.Integer(), nullable=True),
         sa.CheckConstraint(
             "(status = 'completed') = (completed_at IS NOT NULL AND completed_day IS NOT NULL)", name="disbursement_end"
         ),
+        sa.CheckConstraint("held_reason IS NULL OR status IN ('pending','failed')", name="disbursement_held"),
         sa.CheckConstraint(
             "status = 'not_required' OR (amount_cents >= 100 AND amount_cents % 100 = 0)", name="disbursement_sendable"
         ),
         sa.CheckConstraint(
             "status IN ('pending','processing','completed','failed','not_required')", name="disbursement_status"
         ),
+        sa.CheckConstraint("(released_by IS NULL) = (released_at IS NULL)", name="disbursement_released"),
         sa.CheckConstraint("amount_cents >= 0 AND fee_cents >= 0", name="disbursement_amounts"),
         sa.CheckConstraint("collected_cents = fee_cents + amount_cents", name="disbursement_division"),
         sa.ForeignKeyConstraint(
@@ -142,12 +148,40 @@ def upgrade() -> None:
     )
     op.create_index("ix_disbursement_owner", "disbursement", ["owner_id", "id"], unique=False)
     op.create_table(
+        "payout_stop",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("in_force", sa.Integer(), nullable=True),
+        sa.Column("owner_id", sa.Integer(), nullable=True),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("stopped_by", sa.String(), nullable=False),
+        sa.Column("stopped_at", sa.BigInteger(), nullable=False),
+        sa.Column("lifted_by", sa.String(), nullable=True),
+        sa.Column("lifted_at", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("(in_force IS NULL) = (lifted_at IS NOT NULL)", name="payout_stop_lifted"),
+        sa.CheckConstraint("in_force = 1", name="payout_stop_one"),
+        sa.ForeignKeyConstraint(
+            ["owner_id"],
+            ["owner.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "one_stop_of_all",
+        "payout_stop",
+        ["in_force"],
+        unique=True,
+        sqlite_where=sa.text("owner_id IS NULL"),
+        postgresql_where=sa.text("owner_id IS NULL"),
+    )
+    op.create_index("one_stop_of_an_owner", "payout_stop", ["owner_id", "in_force"], unique=True)
+    op.create_table(
         "property",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("owner_id", sa.Integer(), nullable=False),
         sa.Column("paybill", sa.String(), nullable=False),
         sa.Column("account_number", sa.String(), nullable=False),
+        sa.Column("paybill_name", sa.String(), nullable=True),
         sa.Column("rent_cents", sa.BigInteger(), nullable=False),
         sa.Column("fee_percentage", sa.String(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
@@ -163,6 +197,36 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_property_owner_id"), "property", ["owner_id"], unique=False)
     op.create_table(
+        "paybill_change",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("property_id", sa.Integer(), nullable=False),
+        sa.Column("paybill", sa.String(), nullable=False),
+        sa.Column("account_number", sa.String(), nullable=False),
+        sa.Column("organisation_name", sa.String(), nullable=True),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("asked_by", sa.String(), nullable=False),
+        sa.Column("asked_at", sa.BigInteger(), nullable=False),
+        sa.Column("decided_by", sa.String(), nullable=True),
+        sa.Column("decided_at", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("(state = 'held') = (decided_at IS NULL)", name="paybill_change_decided"),
+        sa.CheckConstraint("state IN ('held','confirmed','cancelled')", name="paybill_change_state"),
+        sa.CheckConstraint("length(account_number) BETWEEN 1 AND 32", name="paybill_change_account"),
+        sa.CheckConstraint("length(paybill) BETWEEN 5 AND 7", name="paybill_change_paybill"),
+        sa.ForeignKeyConstraint(
+            ["property_id"],
+            ["property.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "one_held_paybill_change",
+        "paybill_change",
+        ["property_id"],
+        unique=True,
+        sqlite_where=sa.text("state = 'held'"),
+        postgresql_where=sa.text("state = 'held'"),
+    )
+    op.create_table(
         "tenant",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
@@ -177,6 +241,43 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_tenant_phone"), "tenant", ["phone"], unique=False)
     op.create_index(op.f("ix_tenant_property_id"), "tenant", ["property_id"], unique=False)
+    op.create_table(
+        "access",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("role", sa.String(), nullable=False),
+        sa.Column("owner_id", sa.Integer(), nullable=True),
+        sa.Column("tenant_id", sa.Integer(), nullable=True),
+        sa.Column("salt", sa.LargeBinary(), nullable=False),
+        sa.Column("token_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("created_by", sa.String(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("revoked_by", sa.String(), nullable=True),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint(
+            "(role = 'owner') = (owner_id IS NOT NULL) AND (role = 'tenant') = (tenant_id IS NOT NULL)",
+            name="access_of",
+        ),
+        sa.CheckConstraint("role IN ('admin','owner','tenant')", name="access_role"),
+        sa.CheckConstraint("(revoked_by IS NULL) = (revoked_at IS NULL)", name="access_revoked"),
+        sa.ForeignKeyConstraint(
+            ["owner_id"],
+            ["owner.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"],
+            ["tenant.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "one_access",
+        "access",
+        ["name"],
+        unique=True,
+        sqlite_where=sa.text("revoked_at IS NULL"),
+        postgresql_where=sa.text("revoked_at IS NULL"),
+    )
     op.create_table(
         "payment",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -255,6 +356,7 @@ def upgrade() -> None:
         sa.Column("code", sa.String(), nullable=True),
         sa.Column("reason", sa.String(), nullable=True),
         sa.Column("learned_by", sa.String(), nullable=True),
+        sa.Column("confirmed_at", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
         sa.Column("next_check_at", sa.BigInteger(), nullable=True),
@@ -292,6 +394,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("state IN ('sending','waiting','unclear')"),
     )
     op.create_index(
+        "ix_attempt_payout_began",
+        "attempt",
+        ["created_at", "amount_cents"],
+        unique=False,
+        sqlite_where=sa.text("direction = 'payout' AND state <> 'not_moved'"),
+        postgresql_where=sa.text("direction = 'payout' AND state <> 'not_moved'"),
+    )
+    op.create_index(
         "one_live_collection",
         "attempt",
         ["payment_id"],
@@ -316,12 +426,17 @@ def upgrade() -> None:
         sa.Column("token_sha256", sa.String(), nullable=True),
         sa.Column("source_ip", sa.String(), nullable=True),
         sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("body_bytes", sa.Integer(), nullable=False),
+        sa.Column("stranger_sha256", sa.String(), nullable=True),
+        sa.Column("copies", sa.Integer(), nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_copy_at", sa.BigInteger(), nullable=True),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("outcome", sa.String(), nullable=True),
         sa.Column("payment_id", sa.Integer(), nullable=True),
         sa.Column("read_at", sa.BigInteger(), nullable=True),
         sa.CheckConstraint("state IN ('new','read','held')", name="inbox_state"),
+        sa.CheckConstraint("copies >= 1", name="inbox_copies"),
         sa.ForeignKeyConstraint(
             ["payment_id"],
             ["payment.id"],
@@ -345,6 +460,15 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'new'"),
     )
     op.create_index(op.f("ix_inbox_payment_id"), "inbox", ["payment_id"], unique=False)
+    op.create_index(
+        "ix_inbox_stranger",
+        "inbox",
+        ["body_bytes"],
+        unique=False,
+        sqlite_where=sa.text("stranger_sha256 IS NOT NULL"),
+        postgresql_where=sa.text("stranger_sha256 IS NOT NULL"),
+    )
+    op.create_index("one_stranger", "inbox", ["stranger_sha256", "path"], unique=True)
     op.create_table(
         "enquiry",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -403,6 +527,7 @@ def upgrade() -> None:
         sa.Column("payment_id", sa.Integer(), nullable=True),
         sa.Column("attempt_id", sa.Integer(), nullable=True),
         sa.Column("detail", sa.String(), nullable=False),
+        sa.Column("hash", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(
             ["attempt_id"],
             ["attempt.id"],
@@ -417,3 +542,4 @@ def upgrade() -> None:
     op.create_index(op.f("ix_journal_attempt_id"), "journal", ["attempt_id"], unique=False)
     op.create_index(op.f("ix_journal_payment_id"), "journal", ["payment_id"], unique=False)
     create_triggers(op.get_bind())
+    create_totals(op.get_bind())

@@ -1,0 +1,210 @@
+"""The journal as a chain: what each entry's hash covers, and what the tables must say if every entry is true.
+
+Anybody can check a journal with nothing but SHA-256 and JSON. The hash of an entry is
+
+    sha256(hash of the entry before + "\\n" + content), in lower-case hex, all of it ASCII
+
+where the content is `[id, at, actor, event, payment_id, attempt_id, detail]` as compact JSON (no blanks, `\\uXXXX` for
+everything beyond ASCII), `at` is milliseconds since 1970 in UTC, `detail` is the text as it is stored, and the hash
+before the first entry is 64 zeros. Entries are numbered from 1 without a gap.
+
+`changes` in a detail names rows and what their columns became: `{"payment 12": {"status": "success"}}`. The newest of
+these, for every column of every row, is what the tables must hold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from rentpay_cli.core.clock import to_milliseconds
+from rentpay_cli.core.money import show_kes
+from rentpay_cli.core.redact import printable, redact, without_secrets
+
+BEGINNING = "0" * 64
+"""What stands for the hash before the first entry."""
+LONGEST_TEXT = 500
+"""The most characters of any text in an entry."""
+
+Value: TypeAlias = str | int | None
+Columns: TypeAlias = dict[str, Value]
+
+WATCHED: Mapping[str, tuple[str, ...]] = {
+    "payment": (
+        "owner_id",
+        "property_id",
+        "method",
+        "amount_cents",
+        "fee_cents",
+        "share_cents",
+        "status",
+        "receipt",
+        "failure_code",
+        "owner_paybill",
+        "owner_account_number",
+        "disbursement_id",
+        "created_at",
+        "paid_at",
+    ),
+    "disbursement": (
+        "owner_id",
+        "paybill",
+        "account_number",
+        "payment_count",
+        "collected_cents",
+        "fee_cents",
+        "amount_cents",
+        "charge_cents",
+        "status",
+        "transaction_id",
+        "failure_code",
+        "advice",
+        "held_reason",
+        "released_by",
+        "created_at",
+        "completed_at",
+        "completed_day",
+    ),
+    "attempt": (
+        "direction",
+        "payment_id",
+        "disbursement_id",
+        "number",
+        "state",
+        "token_sha256",
+        "amount_cents",
+        "conversation_id",
+        "originator_conversation_id",
+        "receipt",
+        "code",
+        "created_at",
+    ),
+    "inbox": ("path", "token_sha256", "source_ip", "body", "received_at", "state"),
+    "enquiry": ("kind", "attempt_id", "token_sha256", "state"),
+    "payout_stop": ("in_force", "owner_id"),
+    "property": ("owner_id", "paybill", "account_number", "paybill_name", "rent_cents", "fee_percentage"),
+    "paybill_change": ("property_id", "paybill", "account_number", "state"),
+    "access": ("role", "owner_id", "tenant_id", "salt", "token_hash", "revoked_at"),
+    "balance_reading": ("account", "current_cents", "available_cents", "source", "read_at"),
+    "finding": ("kind", "payment_id", "attempt_id"),
+}
+"""The columns that the journal answers for. Names, telephone numbers and notes are not among them: who is forgotten
+must not live on in the journal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry as it is stored."""
+
+    id: int
+    at: int
+    actor: str
+    event: str
+    payment_id: int | None
+    attempt_id: int | None
+    detail: str
+    hash: str = ""
+
+
+def entry_hash(before: str, entry: Entry) -> str:
+    """The hash that the entry must carry after the entry with the hash `before`."""
+    content = [entry.id, entry.at, entry.actor, entry.event, entry.payment_id, entry.attempt_id, entry.detail]
+    canonical = json.dumps(content, ensure_ascii=True, separators=(",", ":"), default=repr)  # a forger writes anything
+    return hashlib.sha256(f"{before}\n{canonical}".encode("ascii")).hexdigest()
+
+
+def why_not_next(before: Entry | None, entry: Entry) -> str:
+    """Why the entry cannot follow the one before, in a sentence that names it; an empty text if it can."""
+    expected = before.id + 1 if before else 1
+    if entry.id != expected:
+        gone = f"entry {expected} is" if entry.id == expected + 1 else f"entries {expected} to {entry.id - 1} are"
+        return f"In the journal {gone} missing."
+    if entry.hash != entry_hash(before.hash if before else BEGINNING, entry):
+        return f"Entry {entry.id} of the journal does not fit: it, or the one before it, is not as it was written."
+    return ""
+
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def told(value: Any) -> Any:
+    """A detail as the journal keeps it: without secrets and telephone numbers, and every text of bounded length.
+
+    A SHA-256 stays whole, although digits in it can look like a telephone number.
+    """
+    match value:
+        case Mapping():
+            return {str(name): told(part) for name, part in value.items()}
+        case list() | tuple():
+            return [told(part) for part in value]
+        case None | bool() | int():
+            return value
+    text = str(value)
+    return text if _DIGEST.fullmatch(text) else printable(redact(text), LONGEST_TEXT)
+
+
+def kept(value: Any) -> Value:
+    """A column's value as `changes` state it: whole but for secrets, bytes by their SHA-256, moments as numbers."""
+    match value:
+        case str():
+            return value if _DIGEST.fullmatch(value) else without_secrets(value)
+        case bytes() | memoryview():
+            return hashlib.sha256(value).hexdigest()
+        case datetime():
+            return to_milliseconds(value)
+        case None | int():
+            return value
+    raise TypeError(f"the journal cannot state a {type(value).__name__}")
+
+
+FORGOTTEN = "tenant forgotten"
+"""The event whose `inbox` names the callbacks whose bodies were masked, each with its new SHA-256."""
+
+
+def changes_in(entry: Entry) -> Iterator[tuple[str, int, Columns]]:
+    """What the entry says became of which rows: table, number, columns."""
+    if '"changes"' not in entry.detail and entry.event != FORGOTTEN:
+        return
+    detail = json.loads(entry.detail)
+    for row, columns in detail.get("changes", {}).items():
+        table, _, number = row.rpartition(" ")
+        if table in WATCHED:
+            yield table, int(number), dict(columns)
+    if entry.event == FORGOTTEN:
+        for number, digest in detail.get("inbox", {}).items():
+            yield "inbox", int(number), {"body": digest}
+
+
+def difference(table: str, derived: Mapping[str, Value], found: Mapping[str, Any]) -> str:
+    """The first column in which a row differs from what the journal says of it, in words; an empty text if none."""
+    for column in WATCHED[table]:
+        stated, value = derived.get(column), found[column]
+        if value != stated and kept(value) != stated:
+            words = column.removesuffix("_id").removesuffix("_cents").replace("_", " ")
+            said, says = _shown(column, stated), _shown(column, kept(value))
+            return f"the journal says that its {words} is {said}, but the table says {says}"
+    return ""
+
+
+def _shown(column: str, value: Value) -> str:
+    if value is None:
+        return "empty"
+    if column.endswith("_cents") and isinstance(value, int):
+        return show_kes(value)
+    return printable(str(value), 80)
+
+
+def settled(table: str, row: Mapping[str, Value]) -> Mapping[str, int]:
+    """What a derived row adds to the sums from which the books are drawn up, by their names in `ledger.Facts`."""
+    if table == "payment" and row.get("status") == "success" and row.get("method") == "mpesa":
+        names = {"collected_cents": "amount_cents", "fee_cents": "fee_cents", "share_cents": "share_cents"}
+    elif table == "disbursement" and row.get("status") == "completed":
+        names = {"paid_out_cents": "amount_cents", "charge_cents": "charge_cents"}
+    else:
+        return {}
+    return {name: int(row.get(column) or 0) for name, column in names.items()}

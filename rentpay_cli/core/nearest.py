@@ -1,0 +1,33 @@
+"""The names that a person may have meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rentpay_cli.core.redact import printable
+from rentpay_cli.errors import NotFound
+
+MOST_NAMES = 3
+SHORTEST_PART = 3
+
+
+def no_such(kind: str, reference: str, names: Iterable[str]) -> NotFound:
+    """The error for a name that is not in the register, with the nearest ones that are."""
+    near = [f"'{name}'" for name in nearest(reference, names)]
+    meant = f"Did you mean {' or '.join(near)}? " if near else ""
+    return NotFound(
+        f"There is no {kind} '{printable(reference, 80)}'.",
+        f"{meant}See {'all' if near else 'them'} with: rentpay {kind} list",
+    )
+
+
+def nearest(reference: str, names: Iterable[str]) -> list[str]:
+    """At most three names: those that contain what was typed, or those that are spelt much like it."""
+    from difflib import get_close_matches
+
+    typed = " ".join(reference.lower().split())
+    known = {name.lower(): name for name in names}
+    if typed.isdigit() or len(typed) < SHORTEST_PART:  # a number, or too little to guess by
+        return []
+    found = [name for name in known if typed in name][:MOST_NAMES]
+    return [known[name] for name in found or get_close_matches(typed, known, MOST_NAMES)]

@@ -1,0 +1,1 @@
+"""Attacks on rentpay: what outsiders, damaged files and odd texts may try."""
