@@ -183,7 +183,7 @@ def test_a_cell_is_never_a_formula(capsys: pytest.CaptureFixture[str]) -> None:
     texts = ["=1+1", "+254", "-2", "@SUM(A1)", "\tx", 'say "a", b', "plain"]
     sheet.write(["text", "number"], [{"text": text, "number": -78} for text in texts])
     rows = list(csv.reader(io.StringIO(capsys.readouterr().out, newline="")))
-    assert [row[0] for row in rows[1:]] == ["'=1+1", "'+254", "-2", "'@SUM(A1)", "'x", 'say "a", b', "plain"]
+    assert [row[0] for row in rows[1:]] == ["'=1+1", "'+254", "-2", "'@SUM(A1)", "' x", 'say "a", b', "plain"]
     assert {row[1] for row in rows[1:]} == {"-78"}
 
 
