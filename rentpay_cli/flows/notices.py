@@ -27,6 +27,10 @@ AT_ONCE = 50
 """How many owners are told in one round, and how many lines one message to the operator has."""
 
 
+_DAILY = ("low_float", "held_payouts", "paybill_change", "owner_stopped", "callbacks_refused")
+"""What stays until a person deals with it: the operator is told once a day."""
+
+
 def notifier_of(rt: Runtime) -> Notifier:
     """The ways to owners and the operator; raises `BadConfiguration` for a wrong address or template."""
     settings = rt.settings
@@ -64,8 +68,9 @@ def _note_what_sticks(rt: Runtime) -> None:
             timedelta(minutes=thresholds.pending_minutes),
             AT_ONCE,
         )
-        for low in (finding for finding in found if finding.kind == "low_float"):  # news once a day
-            notices.put_once(session, low.kind, eat_day(now), now, f"{low.text} {low.command}")
+        for finding in found:
+            if finding.kind in _DAILY:
+                notices.put_once(session, finding.kind, eat_day(now), now, f"{finding.text} {finding.command}")
 
 
 def _tell_owners(rt: Runtime, notifier: Notifier, audience: Audience) -> list[str]:

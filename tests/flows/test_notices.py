@@ -12,8 +12,9 @@ import pytest
 from apprise.plugins.africas_talking import NotifyAfricasTalking
 
 from rentpay_cli.core.evidence import Acknowledged, Moved, NotMoved, Unanswered
+from rentpay_cli.core.limits import Limits
 from rentpay_cli.core.notices import SETTLING, Audience
-from rentpay_cli.errors import BadConfiguration, OutcomeUnknown
+from rentpay_cli.errors import BadConfiguration, OutcomeUnknown, RuleRefused
 from rentpay_cli.flows import notices, register
 from rentpay_cli.flows.disburse import disburse
 from rentpay_cli.notifier import Notifier
@@ -144,6 +145,19 @@ def test_the_operator_is_told_once_a_day_that_the_float_is_low(books: Books, pos
         told(books.rt)
     assert [subject for _, subject, _ in post.mails] == ["rentpay (simulator): 1 thing to look at"] * 2
     assert "The float is under KES 50,000" in post.mails[0][2]
+
+
+def test_the_operator_is_told_that_a_payout_is_held(books: Books, post: Post) -> None:
+    books.rt.settings = replace(books.rt.settings, limits=Limits(transfer_cents=100))
+    payment_id = books.asked()
+    books.learn(payment_id, Moved(receipt="RENT1", amount_cents=1_000_000))
+    with pytest.raises(RuleRefused):
+        disburse(books.rt, payment_id)
+    for hours in (0, 1, 2):
+        books.at(NOON + timedelta(hours=hours))
+        told(books.rt)
+    ((_, _, text),) = post.mails
+    assert f"1 payout is held for a person to look at (KES 9,500), first that of payment {payment_id}." in text
 
 
 def test_what_the_gateway_does_not_take_is_tried_again_and_then_given_up(books: Books, post: Post) -> None:
