@@ -5,8 +5,7 @@ from __future__ import annotations
 import getpass
 import ipaddress
 import os
-import secrets
-import socket
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,6 +28,8 @@ def clock() -> datetime:
 
 def random_token() -> str:
     """A callback token: 128 random bits in lower-case hex, which cannot spell a word that Safaricom refuses."""
+    import secrets
+
     return secrets.token_hex(16)
 
 
@@ -38,7 +39,7 @@ def who() -> str:
         name = getpass.getuser()
     except (OSError, KeyError):
         name = f"uid {os.getuid()}"
-    return f"{name}@{socket.gethostname()}{_from_where()}"
+    return f"{name}@{platform.node()}{_from_where()}"
 
 
 def _from_where() -> str:

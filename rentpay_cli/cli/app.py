@@ -9,58 +9,123 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
-from typer.core import TyperGroup
 
 from rentpay_cli import __version__
-from rentpay_cli.cli import (
-    access,
-    backup,
-    balance,
-    callbacks,
-    collect,
-    credential,
-    database,
-    demo,
-    disburse,
-    doctor,
-    doubt,
-    explain,
-    health,
-    init,
-    journal,
-    look,
-    notify,
-    output,
-    register,
-    report,
-    serve,
-    show,
-    watch,
-)
-from rentpay_cli.cli.common import Command, Invocation, invocation
-from rentpay_cli.cli.simulator import simulator
+from rentpay_cli.cli import output, show
+from rentpay_cli.cli.common import Invocation, invocation
+from rentpay_cli.cli.lazy import LazyGroup, Table
 from rentpay_cli.errors import BadDatabase, OutcomeUnknown, RentpayError, WrongUse
 
-_REGISTER, _MONEY_IN, _MONEY_OUT, _DOUBT, _LOOK, _RUN, _SET_UP = PANELS = (
-    "Register",
-    "Money in",
-    "Money out",
-    "Doubt",
-    "Look",
-    "Run",
-    "Set up and try",
-)
+COMMANDS: Table = {
+    "Register": {
+        "owner": ("register.owner", "Owners: whom the platform pays."),
+        "property": ("register.rented_property", "Properties: what is let, and where its owner's share goes."),
+        "tenant": ("register.tenant", "Tenants: who pays the rent."),
+    },
+    "Money in": {
+        "initiate": (
+            "collect.initiate",
+            "Ask a tenant for rent by M-Pesa STK Push: a prompt appears on the tenant's phone.",
+        ),
+        "record-payment": (
+            "collect.record_payment",
+            "Book rent that was paid outside M-Pesa. It moves no M-Pesa money, so that nothing is disbursed for it.",
+        ),
+    },
+    "Money out": {
+        "disburse": ("disburse.disburse", "Send the owner's share of one payment by M-Pesa B2B."),
+        "retry-failed": ("disburse.retry_failed", "Send every failed disbursement that may safely be sent again."),
+        "balance": (
+            "balance.balance",
+            "Ask M-Pesa what the paybill's accounts hold; payouts are paid from the Working Account.",
+        ),
+    },
+    "Doubt": {
+        "chase": (
+            "doubt.chase",
+            "Ask M-Pesa about every payment and disbursement that has gone quiet. It moves no money.",
+        ),
+        "resolve": (
+            "doubt.resolve",
+            "Rule on an unclear attempt, with evidence that M-Pesa's API did not give,"
+            " such as the paybill's statement.",
+        ),
+        "payouts": ("doubt.payouts", "Stop all payouts, and let them go on."),
+    },
+    "Look": {
+        "status": (
+            "look.status",
+            "Show all about one payment: whether the tenant paid, and where the owner's share is.",
+        ),
+        "payments": ("look.payments", "List payments, the newest first."),
+        "history": (
+            "look.history",
+            'Show what an owner was paid, and what is still on its way: the answer to "where is my money?".',
+        ),
+        "health": (
+            "health.health",
+            "Say what needs a person now, and which command deals with it."
+            " Exit status 0 if nothing does, 6 if something does.",
+        ),
+        "explain": (
+            "explain.explain",
+            "Explain an M-Pesa code: what it means, whether money moved, and what to do.",
+        ),
+        "watch": (
+            "watch.watch",
+            "Show live what is happening, until Ctrl-C: payments, disbursements on their way, what needs a person.",
+        ),
+        "report": ("report.app", "Reports: what the platform earned, how payouts went, and the books."),
+        "callbacks": ("callbacks.app", "Every callback as it came, and what became of it."),
+        "journal": ("journal.app", "Who did what, and what changed. Alone it lists."),
+    },
+    "Run": {
+        "serve-callbacks": (
+            "serve.serve_callbacks",
+            "Receive M-Pesa's callbacks, and do what follows from them.",
+        ),
+        "backup": ("backup.backup", "Make a checked copy of the database, also while the listener writes."),
+        "restore": (
+            "backup.restore",
+            "Go back to a copy: it is checked first, and the database of now is kept beside it under a dated name.",
+        ),
+    },
+    "Set up and try": {
+        "demo": (
+            "demo.demo",
+            "Show the whole journey in under a minute, offline: against the bundled simulator,"
+            " in a throw-away database.",
+        ),
+        "init": (
+            "init.init",
+            "Ask for what is needed, write the settings file so that you alone can read it, and make the database.",
+        ),
+        "doctor": (
+            "doctor.doctor",
+            "Check the settings, the database, the credential, the clock, a token and the callback addresses.",
+        ),
+        "simulator": (
+            "simulator.simulator",
+            "Run a local M-Pesa that any client can talk to, with its own books and faults on demand.",
+        ),
+        "credential": ("credential.app", "The security credential that payouts need."),
+        "database": ("database.app", "The database: bring an older one up to date."),
+        "access": ("access.app", "Who may do what: each has a token, and a role."),
+        "notify": (
+            "notify.app",
+            "Tell owners that they were paid, and the operator what needs a person, by e-mail, SMS and more.",
+        ),
+    },
+}
 
 
-class Root(TyperGroup):
+class Root(LazyGroup):
     """The root, whose help shows its panels in the order of the work."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        panels = {name: getattr(command, "rich_help_panel", _RUN) for name, command in self.commands.items()}
-        return sorted(panels, key=lambda name: PANELS.index(panels[name]))
+    table = COMMANDS
 
 
 app = typer.Typer(
@@ -93,46 +158,6 @@ def root(
     json: Annotated[bool, typer.Option("--json", hidden=True)] = False,
 ) -> None:
     pass
-
-
-for name, function, panel in (
-    ("initiate", collect.initiate, _MONEY_IN),
-    ("record-payment", collect.record_payment, _MONEY_IN),
-    ("disburse", disburse.disburse, _MONEY_OUT),
-    ("retry-failed", disburse.retry_failed, _MONEY_OUT),
-    ("balance", balance.balance, _MONEY_OUT),
-    ("chase", doubt.chase, _DOUBT),
-    ("resolve", doubt.resolve, _DOUBT),
-    ("status", look.status, _LOOK),
-    ("payments", look.payments, _LOOK),
-    ("history", look.history, _LOOK),
-    ("health", health.health, _LOOK),
-    ("explain", explain.explain, _LOOK),
-    ("watch", watch.watch, _LOOK),
-    ("serve-callbacks", serve.serve_callbacks, _RUN),
-    ("backup", backup.backup, _RUN),
-    ("restore", backup.restore, _RUN),
-    ("demo", demo.demo, _SET_UP),
-    ("init", init.init, _SET_UP),
-    ("doctor", doctor.doctor, _SET_UP),
-    ("simulator", simulator, _SET_UP),
-):
-    app.command(name, cls=Command, rich_help_panel=panel)(function)
-
-for name, group, panel in (
-    ("payouts", doubt.payouts, _DOUBT),
-    ("report", report.app, _LOOK),
-    ("callbacks", callbacks.app, _LOOK),
-    ("journal", journal.app, _LOOK),
-    ("owner", register.owner, _REGISTER),
-    ("property", register.rented_property, _REGISTER),
-    ("tenant", register.tenant, _REGISTER),
-    ("credential", credential.app, _SET_UP),
-    ("database", database.app, _SET_UP),
-    ("access", access.app, _SET_UP),
-    ("notify", notify.app, _SET_UP),
-):
-    app.add_typer(group, name=name, rich_help_panel=panel)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

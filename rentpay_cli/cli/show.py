@@ -1,4 +1,8 @@
-"""Show results: one JSON document for scripts, tables and blocks for people; rich is loaded only when it draws."""
+"""Show results: one JSON document for scripts, tables and blocks for people.
+
+Tables and blocks are drawn here: to be imported and to draw them, rich took a fifth of the time of `rentpay status` and
+a third of that of `rentpay history`. It is loaded for what moves (`console`), and its `cells` for how wide a text is.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,10 @@ from rentpay_cli.core.redact import harmless, printable, redact, without_secrets
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 PIPE_WIDTH = 200
+USUAL_WIDTH = 80
 LONGEST_TEXT = 2000
 NARROW_COLUMNS = 100
 NARROWEST_COLUMNS = 8
@@ -62,40 +68,88 @@ def console(*, err: bool = False) -> Console:
     """A console that knows the width of the terminal, and cuts nothing off in a pipe."""
     from rich.console import Console
 
+    return Console(stderr=err, width=_width(err=err), highlight=False, soft_wrap=False)
+
+
+def _width(*, err: bool = False) -> int:
     stream = sys.stderr if err else sys.stdout
-    width = None if stream.isatty() else int(os.environ.get("COLUMNS", PIPE_WIDTH))
-    return Console(stderr=err, width=width, highlight=False, soft_wrap=False)
+    asked_for = os.environ.get("COLUMNS", "")
+    if asked_for.isdecimal() and int(asked_for):
+        return int(asked_for)
+    return (os.get_terminal_size(stream.fileno()).columns or USUAL_WIDTH) if stream.isatty() else PIPE_WIDTH
 
 
 def is_narrow() -> bool:
     """Whether there is too little room for long forms of dates and states in a table."""
-    return console().width < NARROW_COLUMNS
+    return _width() < NARROW_COLUMNS
 
 
 def _shown(text: str) -> str:
     return harmless(without_secrets(text))
 
 
+_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
+
+
+def _styled(text: str, style: str, *, err: bool = False) -> str:
+    """The text in bold or in a colour, on a terminal that has these and a person who wants them."""
+    stream = sys.stderr if err else sys.stdout
+    if not text or not style or not stream.isatty() or os.environ.get("TERM", "dumb") in ("dumb", "unknown"):
+        return text
+    names = [name for name in style.split() if name in ("bold", "dim") or not os.environ.get("NO_COLOR")]
+    return f"\x1b[{';'.join(_STYLES[name] for name in names)}m{text}\x1b[0m" if names else text
+
+
+def _print(lines: Iterable[str], *, err: bool = False) -> None:
+    stream = sys.stderr if err else sys.stdout
+    stream.write("".join(f"{each.rstrip()}\n" for each in lines))
+
+
+def _folded(text: str, width: int) -> list[str]:
+    """The text in lines that are not wider, which break between words; only a word that is wider is broken itself."""
+    from rich.cells import cell_len, chop_cells
+
+    lines = []
+    for part in text.split("\n"):
+        taken = ""
+        for word in re.findall(r"\s*\S+\s*", part):
+            bare = word.rstrip()
+            if cell_len(taken + bare) > width:
+                lines += [taken] if taken else []
+                *whole, rest = chop_cells(bare, width)
+                lines += whole
+                taken = rest + word[len(bare) :]
+            else:
+                taken += word
+        lines.append(taken)
+    return [each.rstrip() for each in lines]
+
+
+def _padded(text: str, width: int, *, right: bool = False) -> str:
+    from rich.cells import cell_len
+
+    blanks = " " * (width - cell_len(text))
+    return blanks + text if right else text + blanks
+
+
 def line(text: str, style: str = "") -> None:
     """Print a line of the result."""
-    console().print(_shown(text), style=style or None, markup=False)
+    _print(_styled(each, style) for each in _folded(_shown(text), _width()))
 
 
 def block(title: str, fields: Iterable[tuple[str, str]]) -> None:
     """Print one thing as a short block of names and values."""
-    from rich.table import Table
-    from rich.text import Text
+    from rich.cells import cell_len
 
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in fields:
-        if value:
-            clean = _shown(value)
-            table.add_row(name, status_text(clean) if name in _STATUS_FIELDS else Text(clean))
-    out = console()
-    out.print(Text(_shown(title), style="bold"))
-    out.print(table)
+    shown = [(name, _shown(value)) for name, value in fields if value]
+    first = max((cell_len(name) for name, _ in shown), default=0)
+    room = max(NARROWEST_COLUMNS, _width() - first - 2)
+    lines = [_styled(each, "bold") for each in _folded(_shown(title), _width())]
+    for name, value in shown:
+        style = status_style(value) if name in _STATUS_FIELDS else ""
+        for number, each in enumerate(_folded(value, room)):
+            lines.append(_styled(_padded("" if number else name, first), "dim") + "  " + _styled(each, style))
+    _print(lines)
 
 
 _STATUS_FIELDS = ("Status", "Disbursement", "Rent")
@@ -103,39 +157,37 @@ _STATUS_FIELDS = ("Status", "Disbursement", "Rent")
 
 def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *, empty: str) -> None:
     """Print rows below each other; a column is its heading and `left`, `whole` (never broken), `right` or `status`."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
     listed = [[_shown(cell) for cell in row] for row in rows]
     if not listed:
         line(empty)
         return
-    out = console()
-    gap = 2 if out.width < NARROW_COLUMNS else 3
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, gap - 2), header_style="bold")
-    room = out.width - gap * len(columns)
+    gap = 2 if is_narrow() else 3
+    room = _width() - gap * len(columns)
     widths = _widths(columns, listed, room)
     if sum(widths) > room:  # a cut amount reads like another amount
         for row in listed:
             block("", ((heading, cell) for (heading, _), cell in zip(columns, row, strict=True)))
         return
-    for (heading, kind), width in zip(columns, widths, strict=True):
-        drawn.add_column(
-            heading,
-            justify="right" if kind == "right" else "left",
-            no_wrap=kind != "left",
-            overflow="fold",
-            width=width,
-        )
+    dash = "─" if "utf" in (sys.stdout.encoding or "").lower() else "-"
+    lines = ["", *_row(columns, widths, gap, [heading for heading, _ in columns], "bold")]
+    lines.append(" " + dash * (sum(widths) + gap * (len(columns) - 1)))
     for row in listed:
-        drawn.add_row(
-            *(
-                status_text(cell) if kind == "status" else Text(cell)
-                for cell, (_, kind) in zip(row, columns, strict=True)
-            )
-        )
-    out.print(drawn)
+        lines += _row(columns, widths, gap, row)
+    _print([*lines, ""])
+
+
+def _row(
+    columns: Sequence[tuple[str, str]], widths: Sequence[int], gap: int, cells: Sequence[str], style: str = ""
+) -> list[str]:
+    """The lines of a row, as many as its highest cell has."""
+    drawn = []
+    for (_, kind), width, cell in zip(columns, widths, cells, strict=True):
+        look = style or (status_style(cell) if kind == "status" else "")
+        parts = (_padded(each, width, right=kind == "right") for each in _folded(cell, width))
+        drawn.append([_styled(each, look) for each in parts])
+    height = max(map(len, drawn))
+    filled = [parts + [" " * width] * (height - len(parts)) for parts, width in zip(drawn, widths, strict=True)]
+    return [" " + (" " * gap).join(parts) for parts in zip(*filled, strict=True)]
 
 
 def _widths(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], room: int) -> list[int]:
@@ -169,13 +221,18 @@ _COLOURS = {
 }
 
 
-def status_text(value: str) -> Any:
-    """The status in its colour, which is never the only sign."""
-    from rich.text import Text
-
+def status_style(value: str) -> str:
+    """The colour of a status, which is never the only sign."""
     words = value.replace("(", " ").replace(")", " ").replace(",", " ").split()
     known = [_COLOURS[word] for word in words if word in _COLOURS]
-    return Text(value, style="bold red" if "unclear" in words else (known[0] if known else ""))
+    return "bold red" if "unclear" in words else (known[0] if known else "")
+
+
+def status_text(value: str) -> Text:
+    """The status in its colour, for what rich draws."""
+    from rich.text import Text
+
+    return Text(value, style=status_style(value))
 
 
 def error(code: str, message: str, hint: str, exit_status: int) -> None:
@@ -187,33 +244,25 @@ def error(code: str, message: str, hint: str, exit_status: int) -> None:
     if invocation.json:
         print_json({"success": False, "error": {"code": code, "message": message, "hint": hint}})
         return
-    from rich.text import Text
-
-    out = console(err=True)
-    word = "Unclear" if exit_status == 5 else "Attention" if exit_status == 6 else "Error"
-    out.print(Text.assemble((f"{word}: ", "bold red"), message))
+    word = "Unclear: " if exit_status == 5 else "Attention: " if exit_status == 6 else "Error: "
+    first, *rest = _folded(word + message, _width(err=True))
+    _print([_styled(first[: len(word)], "bold red", err=True) + first[len(word) :], *rest], err=True)
     if hint:
-        out.print(_arrow("  →", hint, out.width))
+        _print(_after("  →", hint), err=True)
 
 
 def next_step(text: str) -> None:
     """Suggest the next command to a person, on standard error."""
-    if invocation.json:
-        return
-    out = console(err=True)
-    out.print(_arrow("→", _shown(text), out.width))
+    if not invocation.json:
+        _print(_after("→", _shown(text)), err=True)
 
 
-def _arrow(sign: str, text: str, width: int) -> Any:
+def _after(sign: str, text: str) -> list[str]:
     """What to do next, with its further lines below its first."""
-    from rich.table import Table
-    from rich.text import Text
-
-    drawn = Table.grid(padding=(0, 1, 0, 0))
-    drawn.add_column(style="dim", no_wrap=True)
-    drawn.add_column(overflow="fold")
-    drawn.add_row(sign, Text(_with_whole_commands(text, width - len(sign) - 1)))
-    return drawn
+    room = max(NARROWEST_COLUMNS, _width(err=True) - len(sign) - 1)
+    lines = [each for part in _with_whole_commands(text, room).split("\n") for each in _folded(part, room)]
+    signs = [_styled(sign, "dim", err=True), *[" " * len(sign)] * (len(lines) - 1)]
+    return [f"{before} {each}" for before, each in zip(signs, lines, strict=True)]
 
 
 _COMMAND = re.compile(r"""\brentpay(?: (?:"[^"]*"|'[^']*'|[^\s.,;:)?]+(?:[.:][^\s.,;:)?]+)*))+""")

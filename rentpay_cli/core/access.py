@@ -6,8 +6,6 @@ table is nobody's.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -153,9 +151,13 @@ def secret_hash(secret: str, salt: bytes) -> bytes:
 
     The secret has 128 random bits, so that nobody can guess it and no hash need be slow; this one takes about 10 ms.
     """
+    import hashlib  # with its libraries: too slow for every command where nobody has a token
+
     return hashlib.scrypt(secret.encode(), salt=salt, n=2**13, r=8, p=1)
 
 
 def is_secret(secret: str, salt: bytes, kept: bytes) -> bool:
     """Whether this is the secret whose hash was kept; it takes as long whether or not it is."""
+    import hmac
+
     return hmac.compare_digest(secret_hash(secret, salt), kept)

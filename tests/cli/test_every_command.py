@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import pkgutil
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
 import typer
 
 from rentpay_cli import __version__
+from rentpay_cli import cli as cli_package
 from rentpay_cli.cli.app import app
 from rentpay_cli.errors import RentpayError
 from rentpay_cli.store import schema
@@ -20,20 +24,21 @@ ESCAPE = re.compile(r"\x1b")
 
 
 def every_command() -> Iterator[tuple[tuple[str, ...], Any]]:
-    def below(group: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
-        for name, command in sorted(group.commands.items()):
+    def below(commands: dict[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+        for name, command in sorted(commands.items()):
             if hasattr(command, "commands"):
-                yield from below(command, (*path, name))
+                yield from below(command.commands, (*path, name))
             else:
                 yield (*path, name), command
 
-    yield from below(typer.main.get_command(app), ())
+    yield from below({name: listed.load() for name, listed in LISTED.items()}, ())
 
 
 def every_group() -> list[tuple[str, ...]]:
     return sorted({path[:-1] for path, _ in every_command()} - {("journal",)})  # which alone lists
 
 
+LISTED: dict[str, Any] = typer.main.get_group(app).commands
 COMMANDS = list(every_command())
 PATHS = [path for path, _ in COMMANDS]
 
@@ -126,13 +131,34 @@ CONFIGURED = [(path, command) for path, command in COMMANDS if path not in WITHO
 RULING = ["--not-paid", "--reason", "R"]
 
 
-def test_the_walk_finds_every_command_that_is_registered() -> None:
-    def count(group: typer.Typer) -> int:
-        below = (info.typer_instance for info in group.registered_groups)
-        return len(group.registered_commands) + sum(count(each) for each in below if each)
-
-    assert len(set(PATHS)) == len(PATHS) == count(app)
+def test_every_command_that_is_written_is_in_the_table_or_in_a_group_of_it() -> None:
+    """A command is known by the examples in its docstring."""
+    modules = [import_module(f"rentpay_cli.cli.{found.name}") for found in pkgutil.iter_modules(cli_package.__path__)]
+    written = {
+        function
+        for module in modules
+        for function in vars(module).values()
+        if inspect.isfunction(function) and "Examples:" in (function.__doc__ or "")
+    }
+    assert len(set(PATHS)) == len(PATHS) == len(written)
+    assert {inspect.unwrap(command.callback) for _, command in COMMANDS} == written
     assert set(PATHS) >= WITHOUT_SETTINGS | OF_THEIR_OWN
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_the_line_in_the_table_is_what_the_command_says_of_itself(name: str) -> None:
+    listed, command = LISTED[name], LISTED[name].load()
+    assert listed.help == command.help.split("\n\n")[0]
+    assert (listed.name, listed.get_short_help_str()) == (command.name, command.get_short_help_str())
+
+
+@pytest.mark.parametrize("path", PATHS, ids=" ".join)
+def test_a_misspelt_command_gets_a_suggestion(cli: Cli, path: tuple[str, ...]) -> None:
+    *group, name = path
+    ran = cli(*group, f"{name}s", "--json")
+    assert ran.refusal == (2, "wrong_use")
+    assert ran.json["error"]["message"].startswith(f"No such command '{name}s'. Did you mean '")
+    assert f"'{name}'" in ran.json["error"]["message"]
 
 
 @pytest.mark.parametrize(("path", "command"), CONFIGURED, ids=[" ".join(path) for path, _ in CONFIGURED])
