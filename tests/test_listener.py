@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
@@ -15,7 +16,7 @@ import httpx
 import pytest
 
 from rentpay_cli import listener
-from rentpay_cli.listener import MAX_BODY_BYTES, Arrival, build_app, listen_on, serve
+from rentpay_cli.listener import MAX_BODY_BYTES, Arrival, GroupWriter, build_app, listen_on, serve
 from tests.support.world import listening
 
 THANKS = {"ResultCode": 0, "ResultDesc": "Accepted"}
@@ -217,7 +218,20 @@ def test_only_post_is_for_callbacks(url: str, store: Store, method: str) -> None
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/api", "/api/payments", f"{COLLECTION}s", f"{COLLECTION}/a/b", "/docs", "/../x"]
+    "path",
+    [
+        "/",
+        "/api",
+        "/api/payments",
+        f"{COLLECTION}s",
+        f"{COLLECTION}/",
+        f"{COLLECTION}/a/b",
+        f"{COLLECTION}/a/timeout",
+        f"{PAYOUT}//timeout",
+        f"{PAYOUT}/a/timeout/",
+        "/docs",
+        "/../x",
+    ],
 )
 def test_an_unknown_address_is_not_found(url: str, store: Store, path: str) -> None:
     assert httpx.post(url + path, content=b"{}").status_code == 404
@@ -277,6 +291,35 @@ def test_callbacks_that_come_together_are_stored_together(url: str, store: Store
     assert {arrival[3] for arrival in store.arrivals} == bodies
     assert len(store.arrivals) == 200
     assert len(store.batches) <= 20
+
+
+def test_callbacks_that_come_one_right_after_the_other_are_stored_together(store: Store) -> None:
+    async def come() -> None:
+        writer = GroupWriter(store)
+        first = asyncio.create_task(writer.store(("payout", None, None, b"first")))
+        await asyncio.sleep(0)
+        await asyncio.gather(first, writer.store(("payout", None, None, b"second")))
+
+    asyncio.run(come())
+    assert [len(batch) for batch in store.batches] == [2]
+
+
+def test_callbacks_that_never_cease_do_not_keep_the_first_waiting(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "LARGEST_BATCH", 10)
+
+    async def come() -> None:
+        writer = GroupWriter(store)
+        tasks = [asyncio.create_task(writer.store(("payout", None, None, b"first")))]
+        while not tasks[0].done():
+            assert len(tasks) < 10_000
+            tasks.append(asyncio.create_task(writer.store(("payout", None, None, b"later"))))
+            await asyncio.sleep(0)
+        await asyncio.gather(*tasks)
+
+    asyncio.run(come())
+    assert len(store.batches[0]) == 10
 
 
 def test_a_failed_append_is_told_to_each_of_its_callbacks_and_to_no_other() -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import insert, text
-from sqlmodel import Session, col, select
+from sqlalchemy import BindParameter, bindparam, insert, text, union_all, update
+from sqlmodel import Session, SQLModel, col, select
 
 from rentpay_cli.core.clock import to_milliseconds
 from rentpay_cli.core.redact import body_without_secrets, redact
 from rentpay_cli.store import chain, journal, signs
 from rentpay_cli.store.attempts import token_sha256
-from rentpay_cli.store.tables import Attempt, Enquiry, InboxItem
+from rentpay_cli.store.tables import InboxItem
 
 if TYPE_CHECKING:
     from rentpay_cli.store.engine import Database
@@ -48,11 +48,9 @@ def append(database: Database, arrivals: Sequence[Arrival], at: datetime) -> Non
     ]
     with database.transaction() as session:
         ours = _ours(session, {row["token_sha256"] for row in rows if row["token_sha256"]})
-        expected = [row | {"body_bytes": len(row["body"])} for row in rows if row["token_sha256"] in ours]
+        expected = [row for row in rows if row["token_sha256"] in ours]
         if expected:
-            insertion = insert(InboxItem).returning(col(InboxItem.id), sort_by_parameter_order=True)
-            stored = session.scalars(insertion, expected)
-            for number, row in zip(stored, expected, strict=True):
+            for number, row in zip(_insert(session, expected), expected, strict=True):
                 chain.changed(session, "inbox", number, row)
         strangers = [row for row in rows if row["token_sha256"] not in ours]
         if strangers:
@@ -61,16 +59,38 @@ def append(database: Database, arrivals: Sequence[Arrival], at: datetime) -> Non
             journal.write(session, at, "listener", "callbacks received")
 
 
+_ATTEMPT_TOKEN = SQLModel.metadata.tables["attempt"].c.token_sha256
+_ENQUIRY_TOKEN = SQLModel.metadata.tables["enquiry"].c.token_sha256
+_AMONG: BindParameter[Any] = bindparam("digests", expanding=True)
+_OURS = union_all(
+    select(_ATTEMPT_TOKEN).where(_ATTEMPT_TOKEN.in_(_AMONG)), select(_ENQUIRY_TOKEN).where(_ENQUIRY_TOKEN.in_(_AMONG))
+)
+
+
 def _ours(session: Session, digests: set[str]) -> set[str]:
     """Which of the tokens are those of an attempt or of a question of ours."""
-    if not digests:
-        return set()
-    query = select(Attempt.token_sha256).where(col(Attempt.token_sha256).in_(digests))
-    found = set(session.exec(query))
-    if found != digests:
-        questions = select(Enquiry.token_sha256).where(col(Enquiry.token_sha256).in_(digests - found))
-        found |= set(session.exec(questions))
-    return found
+    return set(session.execute(_OURS, {"digests": list(digests)}).scalars()) if digests else set()
+
+
+_INSERT_EACH = insert(InboxItem).returning(col(InboxItem.id), sort_by_parameter_order=True)
+_INSERT_ALL = "INSERT INTO inbox (path, token_sha256, source_ip, body, body_bytes, copies, received_at, state) VALUES "
+_VALUES = "(?, ?, ?, ?, ?, 1, ?, 'new')"
+
+
+def _insert(session: Session, rows: list[dict[str, Any]]) -> Iterable[int | None]:
+    """Store the callbacks; their numbers, in the same order."""
+    if session.get_bind().dialect.name == "postgresql":
+        return session.scalars(_INSERT_EACH, [row | {"body_bytes": len(row["body"])} for row in rows])
+    # One statement for the driver, because SQLAlchemy's own for many rows makes the whole of `append` half as fast: 32
+    # callbacks take 1.2 ms of processor time with this, and 1.9 to 2.6 ms with that. SQLite numbers the rows of one
+    # statement one by one, since the whole transaction is ours alone.
+    values: list[Any] = []
+    for row in rows:
+        values += row["path"], row["token_sha256"], row["source_ip"], row["body"], len(row["body"])
+        values.append(to_milliseconds(row["received_at"]))
+    statement = _INSERT_ALL + ", ".join([_VALUES] * len(rows))
+    last = session.connection().exec_driver_sql(statement, tuple(values)).lastrowid
+    return range(last - len(rows) + 1, last + 1)
 
 
 _STRANGER = text(
@@ -119,14 +139,19 @@ def unread(session: Session, limit: int) -> list[int]:
     return [number for number in session.exec(query) if number is not None]
 
 
+_INBOX = SQLModel.metadata.tables["inbox"]
+_CLAIM = (
+    select(InboxItem)
+    .where(_INBOX.c.id == bindparam("item_id"), _INBOX.c.state == "new")
+    .with_for_update(key_share=True, skip_locked=True)
+)
+_MARK = update(_INBOX).where(_INBOX.c.id == bindparam("item_id"))
+
+
 def claim(session: Session, item_id: int) -> InboxItem | None:
     """The unread callback, ours until the transaction ends; None if another worker has it or has read it."""
-    query = (
-        select(InboxItem)
-        .where(InboxItem.id == item_id, InboxItem.state == "new")
-        .with_for_update(key_share=True, skip_locked=True)
-    )
-    return session.exec(query).first()
+    found: InboxItem | None = session.execute(_CLAIM, {"item_id": item_id}).scalar()
+    return found
 
 
 def find(session: Session, item_id: int) -> InboxItem | None:
@@ -143,8 +168,6 @@ def release(session: Session, item: InboxItem) -> None:
 
 def mark(session: Session, item: InboxItem, state: str, outcome: str, at: datetime, payment_id: int | None) -> None:
     """Write down what became of a callback: `read` or `held`."""
-    item.state = state
-    item.outcome = redact(outcome)
-    item.read_at = at
-    item.payment_id = payment_id
-    session.add(item)
+    marks = {"state": state, "outcome": redact(outcome), "read_at": at, "payment_id": payment_id}
+    session.execute(_MARK, {"item_id": item.id, **marks})
+    chain.changed(session, "inbox", item.id, marks)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from rentpay_cli.core import redact as redacting
 from rentpay_cli.core.redact import body_without_secrets, know_secrets, printable, redact, without_secrets
 
 CREDENTIAL = "qW3/rT+y" * 42 + "abcdefg="  # 344 characters, as an encrypted password has
@@ -290,3 +291,13 @@ def test_outside_text_is_bounded() -> None:
     assert printable("x" * 300) == "x" * 300
     assert printable("x" * 301) == "x" * 299 + "…"
     assert len(printable("x" * 10_000, 40)) == 40
+
+
+@given(st.from_regex(redacting._PLAIN, fullmatch=True))
+@example("rp_1_" + "0" * 31)
+def test_no_rule_finds_anything_in_what_is_taken_for_plain(text: str) -> None:
+    assert [name for name, (pattern, _) in redacting.RULES.items() if pattern.search(text)] == []
+
+
+def test_the_shortest_access_token_is_not_taken_for_plain() -> None:
+    assert without_secrets("rp_1_" + "0" * 32) == "[removed]"

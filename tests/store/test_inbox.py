@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from rentpay_cli.core.journal import changes_in
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import attempts, enquiries, inbox
+from rentpay_cli.store import attempts, derived, enquiries, inbox
 from rentpay_cli.store.tables import InboxItem
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -44,6 +46,21 @@ def test_the_same_body_of_a_stranger_is_kept_once_and_counted(rt: Runtime) -> No
 def test_what_carries_a_token_of_ours_is_kept_every_time(rt: Runtime, token: str) -> None:
     inbox.append(rt.database, [("payout", token, None, b"{}")] * 2 + [("payout", "guessed", None, b"{}")], NOW)
     assert [(row["stranger_sha256"] is None, row["copies"]) for row in stored(rt)] == [(True, 1), (True, 1), (False, 1)]
+
+
+def test_the_journal_names_each_callback_by_the_number_that_it_has(rt: Runtime, token: str) -> None:
+    bodies = [b"%d" % number for number in range(40)]
+    for batch in (bodies[:1], bodies[1:3], [], bodies[3:]):
+        arrivals = [("payout", token, "1.2.3.4", body) for body in batch]
+        inbox.append(rt.database, [*arrivals, ("payout", None, None, b"a stranger's")], NOW)
+    noted = {
+        number: columns["body"]
+        for entry in derived.entries(rt.reader)
+        for table, number, columns in changes_in(entry)
+        if table == "inbox"
+    }
+    assert noted == {row["id"]: hashlib.sha256(row["body"]).hexdigest() for row in stored(rt)}
+    assert [bytes(row["body"]) for row in stored(rt) if row["stranger_sha256"] is None] == bodies
 
 
 def test_beyond_the_budget_strangers_are_counted_and_ours_are_still_kept(
