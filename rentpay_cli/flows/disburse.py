@@ -25,8 +25,8 @@ from rentpay_cli.flows.confirm import confirm_collection
 from rentpay_cli.flows.learn import Source, learn
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, disbursements, journal, payments, register, stops
-from rentpay_cli.store.attempts import StaleWrite
 from rentpay_cli.store.engine import lock_while_deciding
+from rentpay_cli.store.rows import StaleWrite
 from rentpay_cli.store.tables import Disbursement, Owner, Payment, PayoutStop
 
 _REASONS = {
@@ -209,17 +209,10 @@ def _why_held(rt: Runtime, session: Session, disbursement: Disbursement, at: dat
             attempts.sent_since(session, day_began), attempts.sent_since(session, day_began, disbursement.owner_id)
         )
     reason = why_held(disbursement.amount_cents, limits, sent)
-    if not reason and _rests_on_a_ruling(session, disbursement):
+    # Somebody, not M-Pesa, said that the rent came in or that an earlier payout did not go out.
+    if not reason and disbursements.was_learned_by(session, disbursement.id or 0, Source.RULING.value):
         reason = REPEATED if disbursements.looks_repeated(session, disbursement, at - timedelta(hours=24)) else ""
     return reason
-
-
-def _rests_on_a_ruling(session: Session, disbursement: Disbursement) -> bool:
-    """Whether a person, not M-Pesa, said that the rent came in or that an earlier payout did not go out."""
-    number = disbursement.id or 0
-    collections = (attempts.of_payment(session, paid.id or 0) for paid in disbursements.payments_of(session, number))
-    earlier = [*filter(None, collections), *attempts.of_disbursement(session, number)]
-    return any(attempt.learned_by == Source.RULING.value for attempt in earlier)
 
 
 def send(rt: Runtime, sending: Sending) -> tuple[Acknowledged | Refused | Unanswered, State]:
@@ -240,9 +233,7 @@ def send(rt: Runtime, sending: Sending) -> tuple[Acknowledged | Refused | Unansw
 
 def share_of(session: Session, payment: Payment, disbursement: Disbursement | None) -> Share:
     """All that decides whether the share may be sent."""
-    states: tuple[State, ...] = ()
-    if disbursement is not None and disbursement.id is not None:
-        states = tuple(State(attempt.state) for attempt in attempts.of_disbursement(session, disbursement.id))
+    states = attempts.states_of_disbursement(session, disbursement.id or 0) if disbursement else ()
     return Share(
         PaymentStatus(payment.status),
         DisbursementStatus(disbursement.status) if disbursement else DisbursementStatus.PENDING,

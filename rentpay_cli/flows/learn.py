@@ -52,7 +52,13 @@ def learn(
     session: Session, attempt_id: int, evidence: Evidence, *, source: Source, actor: str, at: datetime
 ) -> Learned:
     """Let the evidence change what is known about the attempt; raises `StaleWrite` if another process was faster."""
-    attempt = attempts.get(session, attempt_id)
+    return learn_about(session, attempts.get(session, attempt_id), evidence, source=source, actor=actor, at=at)
+
+
+def learn_about(
+    session: Session, attempt: Attempt, evidence: Evidence, *, source: Source, actor: str, at: datetime
+) -> Learned:
+    """The same as `learn`, for an attempt that the caller has locked."""
     payment_id = payment_of(session, attempt)
     state = State(attempt.state)
     disbelieved = _why_not_believed(session, attempt, evidence)
@@ -73,7 +79,8 @@ def learn(
         changes["learned_by"] = source.value
     if changes:
         attempts.move(session, attempt, after, at, **changes)
-        _follow(session, attempt, state, after, evidence, at)
+        if isinstance(evidence, Moved | Refused | NotMoved):  # the rest says nothing about the money
+            _follow(session, attempt, payment_id, state, after, evidence, at)
         _write_journal(session, at, actor, source, attempt, payment_id, evidence, state)
     if isinstance(evidence, Moved) and attempt.disbursement_id is not None:
         _check_receiver(session, attempt, payment_id, evidence.receiver_name, at)
@@ -91,7 +98,7 @@ def payment_of(session: Session, attempt: Attempt) -> int:
     if attempt.payment_id is not None:
         return attempt.payment_id
     assert attempt.disbursement_id is not None  # the database holds one of the two
-    return disbursements.payments_of(session, attempt.disbursement_id)[0].id or 0
+    return disbursements.first_payment(session, attempt.disbursement_id)
 
 
 def _why_not_believed(session: Session, attempt: Attempt, evidence: Evidence) -> str:
@@ -141,18 +148,29 @@ def _drop_ids_of_others(
         del changes[name]
 
 
-def _follow(session: Session, attempt: Attempt, before: State, after: State, evidence: Evidence, at: datetime) -> None:
+def _follow(
+    session: Session,
+    attempt: Attempt,
+    payment_id: int,
+    before: State,
+    after: State,
+    evidence: Moved | Refused | NotMoved,
+    at: datetime,
+) -> None:
     """Let the payment or the disbursement follow its attempt."""
     if attempt.direction == Direction.COLLECTION.value:
-        assert attempt.payment_id is not None
-        _collected(session, payments.get(session, attempt.payment_id), before, after, evidence, at)
-    else:
-        assert attempt.disbursement_id is not None
-        _paid_out(session, attempt, before, after, evidence, at)
+        _collected(session, payments.get(session, payment_id), before, after, evidence, at)
+    elif after is not before:
+        _paid_out(session, attempt, payment_id, evidence, at)
 
 
 def _collected(
-    session: Session, payment: Payment, before: State, after: State, evidence: Evidence, at: datetime
+    session: Session,
+    payment: Payment,
+    before: State,
+    after: State,
+    evidence: Moved | Refused | NotMoved,
+    at: datetime,
 ) -> None:
     match evidence:
         case Moved() if after is not before:
@@ -164,10 +182,8 @@ def _collected(
                 paid_at=evidence.moved_at or at,
                 failure_code=None,
                 failure_reason=None,
+                disbursement_id=disbursements.create_for(session, payment, at).id,
             )
-            payment.disbursement_id = disbursements.create_for(session, payment, at).id
-            session.add(payment)
-            session.flush()
         case Moved() if evidence.receipt and payment.receipt is None:
             payment.receipt = evidence.receipt
             session.add(payment)
@@ -183,10 +199,8 @@ def _collected(
 
 
 def _paid_out(
-    session: Session, attempt: Attempt, before: State, after: State, evidence: Evidence, at: datetime
+    session: Session, attempt: Attempt, payment_id: int, evidence: Moved | Refused | NotMoved, at: datetime
 ) -> None:
-    if after is before:
-        return
     assert attempt.id is not None and attempt.disbursement_id is not None  # noqa: PT018 - so the database holds it
     disbursement = disbursements.get(session, attempt.disbursement_id)
     match evidence:
@@ -216,20 +230,22 @@ def _paid_out(
                 failure_reason=evidence.text,
                 advice=payout_advice(evidence.code).value,
             )
-            notices.put(session, "failed", attempt.id, Audience.OPERATOR, at, _failure(session, attempt, evidence))
+            words = _failure(payment_id, attempt.amount_cents, evidence)
+            notices.put(session, "failed", attempt.id, Audience.OPERATOR, at, words)
             _stop_payouts_if_needed(session, evidence, at)
 
 
-def _failure(session: Session, attempt: Attempt, evidence: Refused | NotMoved) -> str:
-    number, amount = payment_of(session, attempt), show_kes(attempt.amount_cents)
+def _failure(payment_id: int, amount_cents: int, evidence: Refused | NotMoved) -> str:
     why = f"{evidence.text} ({evidence.code})" if evidence.code else evidence.text
-    return f"Payment {number}: the payout of {amount} failed: {why}. rentpay status {number}"
+    return f"Payment {payment_id}: the payout of {show_kes(amount_cents)} failed: {why}. rentpay status {payment_id}"
 
 
 def _check_receiver(session: Session, attempt: Attempt, payment_id: int, name: str | None, at: datetime) -> None:
     """Note whom M-Pesa says that it paid; if a person confirmed another name, payouts to that owner stop."""
+    if name is None:
+        return
     disbursement = disbursements.get(session, attempt.disbursement_id or 0)
-    if name is None or disbursement.receiver_name is not None:
+    if disbursement.receiver_name is not None:
         return
     disbursements.note_receiver(session, disbursement, name)
     paid = disbursements.payments_of(session, attempt.disbursement_id or 0)

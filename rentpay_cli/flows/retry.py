@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session
 
 from rentpay_cli.config import PAY_OUT
 from rentpay_cli.core.attempt import State
@@ -88,7 +91,7 @@ def plan_retry(
         chosen = disbursements.waiting(
             session, DisbursementStatus.FAILED, advices=advices, owner_id=owner_id, limit=limit
         )
-        every = disbursements.count(session, DisbursementStatus.FAILED, owner_id=owner_id)
+        every = disbursements.count_failed(session, owner_id=owner_id)
         known = enquiries.last_float_cents(session) or (None, None)
     return Plan(tuple(chosen), sum(item.amount_cents for item in chosen), every - len(chosen), *known)
 
@@ -122,18 +125,19 @@ def carry_out(
     vouched, began_at = tuple(mended), rt.now()
     waiting = list(reversed(plan.sends))
     with ThreadPoolExecutor(max_workers=min(at_once, len(plan.sends))) as pool:
-        under_way: set[Future[tuple[str, Failure | int]]] = set()
+        under_way: set[Future[tuple[str, Any]]] = set()
         while waiting or under_way:
             room = min(at_once - len(under_way), len(waiting))
-            under_way |= {pool.submit(_send_one, rt, waiting.pop(), vouched) for _ in range(room)}
+            under_way |= {pool.submit(_send_one, rt, waiting.pop(), vouched, began_at) for _ in range(room)}
             done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
             for future in done:
-                _count(run, *future.result())
+                kind, item = future.result()
+                if kind == "ended":
+                    run.skipped += [item, *(replace(item, payment_id=each.payment_id) for each in reversed(waiting))]
+                    waiting.clear()
+                else:
+                    getattr(run, kind).append(item)
                 on_progress()
-            reason = _why_end(rt, began_at) if waiting else None
-            if reason is not None:
-                run.skipped += [Failure(item.payment_id, *reason) for item in reversed(waiting)]
-                waiting.clear()
     return run
 
 
@@ -151,21 +155,26 @@ def refuse_while_stopped(rt: Runtime) -> None:
             raise stopped_error(session, stop)
 
 
-def _why_end(rt: Runtime, began_at: datetime) -> tuple[str, str] | None:
+def _why_end(session: Session, began_at: datetime) -> tuple[str, str] | None:
     """Why the rest of a run must not be sent (a sentence and a code), or None."""
-    with rt.database.transaction() as session:
-        if stops.in_force(session) is not None:
-            return "It was not sent: all payouts were stopped during the run.", Refusal.STOPPED.value
-        if attempts.ran_out_of_float(session, began_at):
-            return "It was not sent: the float ran out during the run.", "float_ran_out"
+    if stops.in_force(session) is not None:
+        return "It was not sent: all payouts were stopped during the run.", Refusal.STOPPED.value
+    if attempts.ran_out_of_float(session, began_at):
+        return "It was not sent: the float ran out during the run.", "float_ran_out"
     return None
 
 
-def _send_one(rt: Runtime, item: Waiting, mended: tuple[Advice, ...]) -> tuple[str, Failure | int]:
-    """Send one share; whether it still may be sent is decided in the transaction that writes the intention."""
+def _send_one(rt: Runtime, item: Waiting, mended: tuple[Advice, ...], began_at: datetime) -> tuple[str, Any]:
+    """Send one share, and say in which list of the run it belongs, or that the run has `ended` before it.
+
+    Whether it still may be sent is decided in the transaction that writes the intention.
+    """
     try:
         confirm_collection(rt, item.payment_id)
         with rt.database.transaction() as session:
+            end = _why_end(session, began_at)
+            if end is not None:
+                return "ended", Failure(item.payment_id, *end)
             payment = payments.get(session, item.payment_id)
             disbursement = disbursements.get(session, item.disbursement_id)
             reason = why_not(share_of(session, payment, disbursement), mended=mended)
@@ -183,7 +192,3 @@ def _send_one(rt: Runtime, item: Waiting, mended: tuple[Advice, ...]) -> tuple[s
         case Unanswered() if state is State.UNCLEAR:
             return "unclear", Failure(item.payment_id, reply.reason, "outcome_unknown")
     return "accepted", item.payment_id
-
-
-def _count(run: Run, kind: str, item: Failure | int) -> None:
-    getattr(run, kind).append(item)

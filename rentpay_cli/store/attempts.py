@@ -6,20 +6,17 @@ import hashlib
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, col, func, select, update
+from sqlalchemy import bindparam, or_, text
+from sqlmodel import Session, SQLModel, col, func, select
 
 from rentpay_cli.core.attempt import ENDED, Direction, State
 from rentpay_cli.core.chase import first_check
 from rentpay_cli.store import chain
+from rentpay_cli.store.rows import Rows, locking
 from rentpay_cli.store.tables import Attempt, Disbursement
 
-FOR_WRITING = {"key_share": True}
-"""How a row is locked before it is changed: on PostgreSQL weaker than FOR UPDATE, which would deadlock with the rows of
-the journal that refer to it. Locks are taken in the order attempt or payment, then disbursement."""
-
-
-class StaleWrite(Exception):
-    """Somebody else changed the row between our reading and our writing; read again and decide anew."""
+_ATTEMPTS = Rows(Attempt, "state")
+_TABLE = SQLModel.metadata.tables["attempt"]
 
 
 def token_sha256(token: str) -> str:
@@ -29,10 +26,10 @@ def token_sha256(token: str) -> str:
 
 def open_collection(session: Session, payment_id: int, amount_cents: int, token: str, at: datetime) -> Attempt:
     """Write down that a tenant is about to be asked; the database refuses a second live attempt."""
-    attempt = Attempt(payment_id=payment_id, number=1, **_new(Direction.COLLECTION, amount_cents, token, at))
-    session.add(attempt)
-    session.flush()
-    return attempt
+    return _open(session, _new(Direction.COLLECTION, amount_cents, token, at) | {"payment_id": payment_id, "number": 1})
+
+
+_LAST_NUMBER = select(func.max(_TABLE.c.number)).where(_TABLE.c.disbursement_id == bindparam("disbursement"))
 
 
 def open_payout(
@@ -47,14 +44,14 @@ def open_payout(
 
     One that begins `unclear` stands for a transfer that was not made from this database, of which a person tells.
     """
-    last = session.exec(select(func.max(Attempt.number)).where(Attempt.disbursement_id == disbursement_id)).one()
-    attempt = Attempt(
-        disbursement_id=disbursement_id,
-        number=(last or 0) + 1,
-        **_new(Direction.PAYOUT, amount_cents, token, at) | {"state": state.value},
-    )
-    session.add(attempt)
-    session.flush()
+    last = session.execute(_LAST_NUMBER, {"disbursement": disbursement_id}).scalar()
+    which = {"disbursement_id": disbursement_id, "number": (last or 0) + 1, "state": state.value}
+    return _open(session, _new(Direction.PAYOUT, amount_cents, token, at) | which)
+
+
+def _open(session: Session, columns: dict[str, Any]) -> Attempt:
+    attempt = _ATTEMPTS.add(session, columns)
+    chain.changed(session, "attempt", attempt.id, columns)
     return attempt
 
 
@@ -72,15 +69,19 @@ def _new(direction: Direction, amount_cents: int, token: str, at: datetime) -> d
 
 def get(session: Session, attempt_id: int) -> Attempt:
     """The attempt, locked until the transaction ends."""
-    attempt = session.get(Attempt, attempt_id, with_for_update=FOR_WRITING)
+    attempt = _ATTEMPTS.get(session, attempt_id)
     if attempt is None:
         raise LookupError(f"no attempt {attempt_id}")
     return attempt
 
 
+_BY_TOKEN = locking(select(Attempt).where(Attempt.token_sha256 == bindparam("digest")))
+
+
 def by_token(session: Session, digest: str) -> Attempt | None:
-    """The attempt whose callback address carries the token with this SHA-256."""
-    return session.exec(select(Attempt).where(Attempt.token_sha256 == digest)).first()
+    """The attempt whose callback address carries the token with this SHA-256, locked until the transaction ends."""
+    found: Attempt | None = session.execute(_BY_TOKEN, {"digest": digest}).scalar()
+    return found
 
 
 def of_payment(session: Session, payment_id: int) -> Attempt | None:
@@ -88,48 +89,56 @@ def of_payment(session: Session, payment_id: int) -> Attempt | None:
     return session.exec(select(Attempt).where(Attempt.payment_id == payment_id).with_for_update(key_share=True)).first()
 
 
+_OF_DISBURSEMENT = (
+    select(Attempt).where(Attempt.disbursement_id == bindparam("disbursement")).order_by(col(Attempt.number))
+)
+
+
 def of_disbursement(session: Session, disbursement_id: int) -> list[Attempt]:
     """Every attempt to pay out a disbursement, oldest first."""
-    return list(
-        session.exec(select(Attempt).where(Attempt.disbursement_id == disbursement_id).order_by(col(Attempt.number)))
-    )
+    return list(session.execute(_OF_DISBURSEMENT, {"disbursement": disbursement_id}).scalars())
+
+
+_STATES = select(_TABLE.c.state).where(_TABLE.c.disbursement_id == bindparam("disbursement")).order_by(_TABLE.c.number)
+
+
+def states_of_disbursement(session: Session, disbursement_id: int) -> tuple[State, ...]:
+    """The state of every attempt to pay out a disbursement, oldest first."""
+    return tuple(State(state) for state in session.execute(_STATES, {"disbursement": disbursement_id}).scalars())
+
+
+_OTHER_WITH_RECEIPT = select(_TABLE.c.id).where(
+    _TABLE.c.receipt == bindparam("receipt"), _TABLE.c.id != bindparam("attempt")
+)
 
 
 def receipt_is_used(session: Session, receipt: str, attempt_id: int | None) -> bool:
     """Whether another attempt already carries the receipt."""
-    other = select(Attempt.id).where(Attempt.receipt == receipt, Attempt.id != attempt_id)
-    return session.exec(other).first() is not None
+    return session.execute(_OTHER_WITH_RECEIPT, {"receipt": receipt, "attempt": attempt_id}).first() is not None
 
 
 _UNIQUE_IDS = ("checkout_request_id", "conversation_id", "originator_conversation_id")
+_OTHERS_WITH_IDS = select(*(_TABLE.c[name] for name in _UNIQUE_IDS)).where(
+    _TABLE.c.id != bindparam("attempt"), or_(*(_TABLE.c[name] == bindparam(name) for name in _UNIQUE_IDS))
+)
 
 
 def ids_in_use(session: Session, ids: dict[str, object], attempt_id: int | None) -> list[str]:
     """Which of M-Pesa's ids, by name, already belong to another attempt."""
-    return [
-        name
-        for name in _UNIQUE_IDS
-        if name in ids
-        and session.exec(
-            select(Attempt.id).where(getattr(Attempt, name) == ids[name], Attempt.id != attempt_id)
-        ).first()
-        is not None
-    ]
+    named = {name: ids.get(name) for name in _UNIQUE_IDS}
+    if not any(named.values()):
+        return []
+    others = session.execute(_OTHERS_WITH_IDS, named | {"attempt": attempt_id}).mappings().all()
+    return [name for name, value in named.items() if value and any(other[name] == value for other in others)]
 
 
 def move(session: Session, attempt: Attempt, to: State, at: datetime, **changes: Any) -> None:
     """Move the attempt from the state we saw to another; raises `StaleWrite` if it is no longer there."""
     if to in ENDED:
         changes["next_check_at"] = None
-    statement = (
-        update(Attempt)
-        .where(col(Attempt.id) == attempt.id, col(Attempt.state) == attempt.state)
-        .values(state=to.value, changed_at=at, **changes)
-    )
-    if session.execute(statement).rowcount != 1:  # type: ignore[attr-defined]
-        raise StaleWrite(f"attempt {attempt.id} is no longer {attempt.state}")
-    chain.changed(session, "attempt", attempt.id, {"state": to.value, **changes})
-    session.refresh(attempt)
+    changes |= {"state": to.value, "changed_at": at}
+    _ATTEMPTS.move(session, attempt, changes)
+    chain.changed(session, "attempt", attempt.id, changes)
 
 
 def note_confirmed(session: Session, attempt_id: int, at: datetime) -> None:
@@ -142,17 +151,17 @@ def note_confirmed(session: Session, attempt_id: int, at: datetime) -> None:
 
 FLOAT_RAN_OUT = ("1", "5")
 """M-Pesa's result codes for too little money in the working account."""
+_RAN_OUT = (
+    select(_TABLE.c.id)
+    .where(text("direction = 'payout' AND state = 'not_moved'"))  # as the index has it, so that it is used
+    .where(_TABLE.c.created_at >= bindparam("since"), _TABLE.c.code.in_(FLOAT_RAN_OUT))
+    .limit(1)
+)
 
 
 def ran_out_of_float(session: Session, since: datetime) -> bool:
     """Whether a payout that began since the moment failed for lack of float."""
-    query = (
-        select(Attempt.id)
-        .where(Attempt.direction == Direction.PAYOUT.value, col(Attempt.created_at) >= since)
-        .where(Attempt.state == State.NOT_MOVED.value, col(Attempt.code).in_(FLOAT_RAN_OUT))
-        .limit(1)
-    )
-    return session.exec(query).first() is not None
+    return session.execute(_RAN_OUT, {"since": since}).first() is not None
 
 
 def quiet(session: Session, now: datetime, limit: int) -> list[int]:

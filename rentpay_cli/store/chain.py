@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import event, insert, inspect, text
-from sqlmodel import Session, SQLModel, col, select
+from sqlalchemy import event, insert, inspect, select, text
+from sqlmodel import Session, SQLModel
 
 from rentpay_cli.core.clock import from_milliseconds, to_milliseconds
 from rentpay_cli.core.journal import BEGINNING, WATCHED, Entry, entry_hash, kept
@@ -23,7 +23,6 @@ from rentpay_cli.store.tables import (
     Enquiry,
     Finding,
     InboxItem,
-    JournalEntry,
     PaybillChange,
     Payment,
     PayoutStop,
@@ -65,6 +64,12 @@ def gather(session: Session, entry: dict[str, Any], detail: Mapping[str, Any]) -
     session.info.setdefault("entries", []).append(entry | {"detail": dict(detail)})
 
 
+_JOURNAL = SQLModel.metadata.tables["journal"]
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtext('journal'))")
+_HEAD = select(_JOURNAL.c.id, _JOURNAL.c.hash, _JOURNAL.c.at).order_by(_JOURNAL.c.id.desc()).limit(1)
+_ADD = insert(_JOURNAL)
+
+
 def seal(session: Session) -> None:
     """Write what was gathered: the last thing that a transaction does before it is committed."""
     session.flush()
@@ -73,18 +78,17 @@ def seal(session: Session) -> None:
     if not entries and not changes:
         return
     if session.get_bind().dialect.name == "postgresql":  # the last lock of all, so that no deadlock can come of it
-        session.execute(text("SELECT pg_advisory_xact_lock(hashtext('journal'))"))
-    query = select(JournalEntry.id, JournalEntry.hash, JournalEntry.at).order_by(col(JournalEntry.id).desc()).limit(1)
-    number, digest, at = session.exec(query).first() or (0, BEGINNING, None)
+        session.execute(_LOCK)
+    number, digest, at = session.execute(_HEAD).first() or (0, BEGINNING, None)
     if changes:
         _add_changes(entries, changes, at)
     rows = []
     for entry in entries:
-        number = (number or 0) + 1
+        number += 1
         row = entry | {"detail": json.dumps(entry["detail"], sort_keys=True)}
         digest = entry_hash(digest, Entry(id=number, **row | {"at": to_milliseconds(row["at"])}))
         rows.append(row | {"id": number, "hash": digest})
-    session.execute(insert(JournalEntry), rows)
+    session.execute(_ADD, rows)
 
 
 def _add_changes(entries: list[dict[str, Any]], changes: dict[str, Any], last_at: datetime | None) -> None:

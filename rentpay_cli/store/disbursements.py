@@ -7,37 +7,42 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, col, func, select, update
+from sqlalchemy import bindparam, exists, text
+from sqlmodel import Session, SQLModel, col, func, select
 
 from rentpay_cli.core.codes import Advice
 from rentpay_cli.core.disburse import DisbursementStatus
 from rentpay_cli.core.fee import owner_is_due
 from rentpay_cli.store import chain
-from rentpay_cli.store.attempts import FOR_WRITING, StaleWrite
+from rentpay_cli.store.rows import Rows
 from rentpay_cli.store.tables import Disbursement, Payment, PayoutStop
+
+_DISBURSEMENTS = Rows(Disbursement, "status")
+_PAYMENT, _ATTEMPT = (SQLModel.metadata.tables[name] for name in ("payment", "attempt"))
 
 
 def create_for(session: Session, payment: Payment, at: datetime, *, moved_by_mpesa: bool = True) -> Disbursement:
     """The share of one paid payment: pending, or not required where no M-Pesa money can move."""
     due = moved_by_mpesa and owner_is_due(payment.share_cents)
-    disbursement = Disbursement(
-        owner_id=payment.owner_id,
-        paybill=payment.owner_paybill,
-        account_number=payment.owner_account_number,
-        collected_cents=payment.amount_cents,
-        fee_cents=payment.fee_cents,
-        amount_cents=payment.share_cents,
-        status=(DisbursementStatus.PENDING if due else DisbursementStatus.NOT_REQUIRED).value,
-        created_at=at,
-    )
-    session.add(disbursement)
-    session.flush()
+    columns = {
+        "owner_id": payment.owner_id,
+        "paybill": payment.owner_paybill,
+        "account_number": payment.owner_account_number,
+        "payment_count": 1,
+        "collected_cents": payment.amount_cents,
+        "fee_cents": payment.fee_cents,
+        "amount_cents": payment.share_cents,
+        "status": (DisbursementStatus.PENDING if due else DisbursementStatus.NOT_REQUIRED).value,
+        "created_at": at,
+    }
+    disbursement = _DISBURSEMENTS.add(session, columns)
+    chain.changed(session, "disbursement", disbursement.id, columns)
     return disbursement
 
 
 def get(session: Session, disbursement_id: int) -> Disbursement:
     """The disbursement, locked until the transaction ends."""
-    disbursement = session.get(Disbursement, disbursement_id, with_for_update=FOR_WRITING)
+    disbursement = _DISBURSEMENTS.get(session, disbursement_id)
     if disbursement is None:
         raise LookupError(f"no disbursement {disbursement_id}")
     return disbursement
@@ -50,17 +55,36 @@ def payments_of(session: Session, disbursement_id: int) -> list[Payment]:
     )
 
 
+_FIRST_PAYMENT = select(func.min(_PAYMENT.c.id)).where(_PAYMENT.c.disbursement_id == bindparam("disbursement"))
+
+
+def first_payment(session: Session, disbursement_id: int) -> int:
+    """The number of the payment whose share the disbursement carries; of the first, if there are several."""
+    return int(session.execute(_FIRST_PAYMENT, {"disbursement": disbursement_id}).scalar_one())
+
+
+_LEARNED_BY = select(
+    exists().where(
+        _ATTEMPT.c.disbursement_id == bindparam("disbursement"), _ATTEMPT.c.learned_by == bindparam("source")
+    )
+    | exists().where(
+        _PAYMENT.c.disbursement_id == bindparam("disbursement"),
+        _ATTEMPT.c.payment_id == _PAYMENT.c.id,
+        _ATTEMPT.c.learned_by == bindparam("source"),
+    )
+)
+
+
+def was_learned_by(session: Session, disbursement_id: int, source: str) -> bool:
+    """Whether the fate of a payout of this share, or that the rent in it came in, became known by the source."""
+    return bool(session.execute(_LEARNED_BY, {"disbursement": disbursement_id, "source": source}).scalar())
+
+
 def move(session: Session, disbursement: Disbursement, to: DisbursementStatus, **changes: Any) -> None:
     """Move it from the status we saw to another; raises `StaleWrite` if it is no longer there."""
-    statement = (
-        update(Disbursement)
-        .where(col(Disbursement.id) == disbursement.id, col(Disbursement.status) == disbursement.status)
-        .values(status=to.value, **changes)
-    )
-    if session.execute(statement).rowcount != 1:  # type: ignore[attr-defined]
-        raise StaleWrite(f"disbursement {disbursement.id} is no longer {disbursement.status}")
-    chain.changed(session, "disbursement", disbursement.id, {"status": to.value, **changes})
-    session.refresh(disbursement)
+    changes["status"] = to.value
+    _DISBURSEMENTS.move(session, disbursement, changes)
+    chain.changed(session, "disbursement", disbursement.id, changes)
 
 
 def hold(session: Session, disbursement: Disbursement, reason: str) -> None:
@@ -106,6 +130,8 @@ def looks_repeated(session: Session, disbursement: Disbursement, since: datetime
     return session.exec(query).first() is not None
 
 
+_OPEN = text("disbursement.status IN ('pending','processing','failed')")
+"""As the index of what is open has it, so that it is used: the completed ones are many."""
 _AN_OWNERS_STOP = (col(PayoutStop.in_force) == 1) & col(PayoutStop.owner_id).is_not(None)
 
 
@@ -134,7 +160,7 @@ def waiting(
     query = (
         select(Disbursement.id, func.min(Payment.id), Disbursement.amount_cents)
         .join(Payment, col(Payment.disbursement_id) == col(Disbursement.id))
-        .where(Disbursement.status == status.value, col(Disbursement.held_reason).is_(None))
+        .where(_OPEN, Disbursement.status == status.value, col(Disbursement.held_reason).is_(None))
         .where(col(Disbursement.owner_id).not_in(select(PayoutStop.owner_id).where(_AN_OWNERS_STOP)))
         .group_by(col(Disbursement.id), col(Disbursement.amount_cents))
         .order_by(col(Disbursement.id))
@@ -149,9 +175,10 @@ def waiting(
     return [Waiting(number or 0, payment or 0, cents) for number, payment, cents in session.exec(query)]
 
 
-def count(session: Session, status: DisbursementStatus, *, owner_id: int | None = None) -> int:
-    """How many disbursements are in the status."""
-    query = select(func.count()).select_from(Disbursement).where(Disbursement.status == status.value)
+def count_failed(session: Session, *, owner_id: int | None = None) -> int:
+    """How many disbursements have failed."""
+    failed = Disbursement.status == DisbursementStatus.FAILED.value
+    query = select(func.count()).select_from(Disbursement).where(_OPEN, failed)
     if owner_id is not None:
         query = query.where(Disbursement.owner_id == owner_id)
     return session.exec(query).one()

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import text
-from sqlmodel import Session, col, delete, select, update
+from sqlalchemy import insert, text
+from sqlmodel import Session, SQLModel, col, delete, select, update
 
 from rentpay_cli.core.clock import to_milliseconds
 from rentpay_cli.core.notices import Audience
@@ -19,18 +19,22 @@ LOST_AFTER = timedelta(minutes=10)
 """A notice that has been `sending` for so long was in the hands of a process that died."""
 
 
+_PUT = insert(SQLModel.metadata.tables["notice"])
+
+
 def put(session: Session, kind: str, subject: int, audience: Audience, at: datetime, words: str | None = None) -> None:
     """Add news that has not been told; what it is about (`kind` and `subject`) may be news once."""
-    session.add(
-        Notice(
-            kind=kind,
-            subject=subject,
-            audience=audience.value,
-            words=redact(words) if words else None,
-            state="new",
-            created_at=at,
-            next_try_at=at,
-        )
+    session.execute(
+        _PUT,
+        {
+            "kind": kind,
+            "subject": subject,
+            "audience": audience.value,
+            "words": redact(words) if words else None,
+            "state": "new",
+            "created_at": at,
+            "next_try_at": at,
+        },
     )
 
 

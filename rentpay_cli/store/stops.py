@@ -4,22 +4,35 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 from rentpay_cli.store.engine import lock_while_deciding
 from rentpay_cli.store.tables import PayoutStop
 
+_IN_FORCE = select(PayoutStop).where(
+    PayoutStop.in_force == 1, col(PayoutStop.owner_id).is_not_distinct_from(bindparam("owner"))
+)
+
 
 def in_force(session: Session, owner_id: int | None = None) -> PayoutStop | None:
     """The stop of all payouts that is in force, or that of the owner's alone; or None."""
-    return session.exec(
-        select(PayoutStop).where(PayoutStop.in_force == 1, col(PayoutStop.owner_id).is_not_distinct_from(owner_id))
-    ).first()
+    found: PayoutStop | None = session.execute(_IN_FORCE, {"owner": owner_id}).scalar()
+    return found
+
+
+_AGAINST = (
+    select(PayoutStop)
+    .where(PayoutStop.in_force == 1, col(PayoutStop.owner_id).is_(None) | (PayoutStop.owner_id == bindparam("owner")))
+    .order_by(col(PayoutStop.owner_id).is_not(None))
+    .limit(1)
+)
 
 
 def against(session: Session, owner_id: int) -> PayoutStop | None:
     """The stop that keeps payouts to this owner from leaving: that of all payouts, or the owner's own; or None."""
-    return in_force(session) or in_force(session, owner_id)
+    found: PayoutStop | None = session.execute(_AGAINST, {"owner": owner_id}).scalar()
+    return found
 
 
 def stop(session: Session, reason: str, by: str, at: datetime, *, owner_id: int | None = None) -> int | None:

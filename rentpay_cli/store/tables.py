@@ -273,6 +273,12 @@ class Attempt(SQLModel, table=True):
             sqlite_where=text("direction = 'payout' AND state <> 'not_moved'"),
             postgresql_where=text("direction = 'payout' AND state <> 'not_moved'"),
         ),
+        Index(
+            "ix_attempt_payout_not_moved",
+            "created_at",
+            sqlite_where=text("direction = 'payout' AND state = 'not_moved'"),
+            postgresql_where=text("direction = 'payout' AND state = 'not_moved'"),
+        ),
         Index("one_number_collection", "payment_id", "number", unique=True),
         Index("one_number_payout", "disbursement_id", "number", unique=True),
         Index(

@@ -17,6 +17,7 @@ from rentpay_cli.errors import RuleRefused
 from rentpay_cli.flows.disburse import write_intention
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, disbursements, inbox, journal, payments
+from rentpay_cli.store.rows import StaleWrite
 from rentpay_cli.store.tables import Attempt, Disbursement, Owner, Payment, Property
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -240,7 +241,7 @@ def test_a_stale_write_changes_nothing(rt: Runtime) -> None:
     with rt.database.transaction() as session:
         seen = attempts.get(session, attempt.id or 0)
         session.execute(text("UPDATE attempt SET state = 'moved'"))
-        with pytest.raises(attempts.StaleWrite):
+        with pytest.raises(StaleWrite):
             attempts.move(session, seen, State.NOT_MOVED, NOW)
 
 

@@ -402,6 +402,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("direction = 'payout' AND state <> 'not_moved'"),
     )
     op.create_index(
+        "ix_attempt_payout_not_moved",
+        "attempt",
+        ["created_at"],
+        unique=False,
+        sqlite_where=sa.text("direction = 'payout' AND state = 'not_moved'"),
+        postgresql_where=sa.text("direction = 'payout' AND state = 'not_moved'"),
+    )
+    op.create_index(
         "one_live_collection",
         "attempt",
         ["payment_id"],

@@ -1,0 +1,64 @@
+"""Single rows: read under a lock, added, and moved on from the state in which they were seen.
+
+The statements are built once, because to build one costs SQLAlchemy several times what it costs to run it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Select, bindparam, insert, select, update
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.sql import Executable
+from sqlmodel import Session, SQLModel
+
+from rentpay_cli.store.tables import Attempt, Disbursement, Payment
+
+Row = TypeVar("Row", Attempt, Disbursement, Payment)
+
+
+class StaleWrite(Exception):
+    """Somebody else changed the row between our reading and our writing; read again and decide anew."""
+
+
+def locking(query: Select[Any]) -> Executable:
+    """The query, for rows that will be changed: as they are now, and locked until the transaction ends.
+
+    On PostgreSQL the lock is weaker than FOR UPDATE, which would deadlock with the rows of the journal that refer to
+    it. Locks are taken in the order attempt or payment, then disbursement.
+    """
+    return query.with_for_update(key_share=True).execution_options(populate_existing=True)
+
+
+class Rows(Generic[Row]):
+    """One table, whose rows have a life: a column that says in which state they are."""
+
+    def __init__(self, model: type[Row], state: str) -> None:
+        self._name, self._state = str(model.__tablename__), state
+        table = SQLModel.metadata.tables[self._name]
+        self._by_number = locking(select(model).where(table.c.id == bindparam("row_id")))
+        self._insert = insert(table).returning(table.c.id)
+        self._move = update(table).where(table.c.id == bindparam("row_id"), table.c[state] == bindparam("seen_in"))
+
+    def get(self, session: Session, number: int) -> Row | None:
+        """The row with this number, locked until the transaction ends."""
+        found: Row | None = session.execute(self._by_number, {"row_id": number}).scalar()
+        return found
+
+    def add(self, session: Session, columns: Mapping[str, Any]) -> Row:
+        """A new row with these columns."""
+        session.flush()  # SQLAlchemy 2.0 does not do it by itself before a statement that names a table
+        found = self.get(session, session.execute(self._insert, columns).scalar_one())
+        assert found is not None  # this transaction has just added it
+        return found
+
+    def move(self, session: Session, row: Row, columns: Mapping[str, Any]) -> None:
+        """Change a row that is still in the state in which we saw it; raises `StaleWrite` if it is no longer there."""
+        session.flush()  # as above
+        number, seen = row.id, getattr(row, self._state)
+        changed = session.execute(self._move, {"row_id": number, "seen_in": seen, **columns})
+        if changed.rowcount != 1:  # type: ignore[attr-defined]
+            raise StaleWrite(f"{self._name} {number} is no longer {seen}")
+        for name, value in columns.items():
+            set_committed_value(row, name, value)

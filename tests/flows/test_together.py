@@ -1,0 +1,70 @@
+"""Callbacks that are read together: in one transaction, or each by itself when one of them trips us up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rentpay_cli import worker
+from rentpay_cli.flows import read_inbox, verify
+from rentpay_cli.flows.read_inbox import COLLECTION, TOGETHER
+from rentpay_cli.runtime import Runtime
+from rentpay_cli.store import inbox
+from rentpay_cli.store.rows import StaleWrite
+
+
+def arrive(rt: Runtime, count: int) -> None:
+    inbox.append(rt.database, [(COLLECTION, None, None, b"%d" % number) for number in range(count)], rt.now())
+
+
+def marks(rt: Runtime) -> list[str]:
+    """What the journal says that became of callbacks, each in its own words."""
+    query = "SELECT event FROM journal WHERE event LIKE 'callback %' AND actor = 'listener' AND event <> :received"
+    return [row["event"] for row in rt.reader.rows(query, received="callbacks received")]
+
+
+@pytest.mark.parametrize("trouble", [ValueError("odd"), StaleWrite("somebody was faster")])
+def test_one_that_trips_us_up_leaves_nothing_of_the_others_twice(
+    rt: Runtime, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    arrive(rt, 5)
+    honest = read_inbox._understand
+
+    def trip(runtime: Runtime, session: Any, item: Any) -> Any:
+        if item.id == 4:
+            raise trouble
+        return honest(runtime, session, item)
+
+    monkeypatch.setattr(read_inbox, "_understand", trip)
+    readings = read_inbox.read_inbox(rt)
+    read = [1, 2, 3, 5] if isinstance(trouble, StaleWrite) else [1, 2, 3, 4, 5]
+    assert [reading.item_id for reading in readings] == read
+    assert len(marks(rt)) == len(read)
+    assert verify.verify(rt).rows["inbox"] == 5
+
+
+def test_a_few_are_committed_together_on_sqlite_and_each_by_itself_on_postgresql(
+    rt: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrive(rt, TOGETHER + 1)
+    transactions, honest = [], rt.database.transaction
+
+    def counted() -> Any:
+        transactions.append(1)
+        return honest()
+
+    monkeypatch.setattr(rt.database, "transaction", counted)
+    assert len(read_inbox.read_inbox(rt)) == TOGETHER + 1
+    assert len(transactions) - 1 == (2 if rt.database.is_sqlite else TOGETHER + 1)
+
+
+def test_the_worker_rests_after_every_few_so_that_other_writers_have_their_turn(
+    rt: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrive(rt, 2 * TOGETHER + 1)
+    rests: list[float] = []
+    monkeypatch.setattr("rentpay_cli.worker.time.sleep", rests.append)
+    worker.round_of_work(rt, lambda *_, **__: None)
+    assert len(rests) == 3
+    assert min(rests) > 0

@@ -1,0 +1,109 @@
+"""Rows that are moved by statements built once: what is in hand is what is stored, and what is asked uses an index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+from sqlmodel import Session, SQLModel
+
+from rentpay_cli.core.attempt import State
+from rentpay_cli.core.disburse import DisbursementStatus
+from rentpay_cli.flows import register
+from rentpay_cli.runtime import Runtime
+from rentpay_cli.store import attempts, disbursements
+from rentpay_cli.store.rows import StaleWrite
+from tests.cli.conftest import Books
+from tests.support.world import settings_for
+
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def sent(rt: Runtime) -> int:
+    """The number of the attempt to pay out the share of payment 1."""
+    register.add_owner(rt, name="Wanjiru Kamau")
+    register.add_property(rt, name="Sunset", owner_reference="1", paybill="600001", account_number="A1", rent="10000")
+    Books(rt).sent()
+    with rt.database.transaction() as session:
+        return attempts.of_disbursement(session, 1)[0].id or 0
+
+
+def as_stored(session: Session, row: SQLModel) -> dict[str, Any]:
+    in_hand = row.model_dump()
+    session.refresh(row)
+    assert row.model_dump() == in_hand
+    return in_hand
+
+
+def test_a_row_that_was_moved_is_in_hand_as_it_is_stored(rt: Runtime, sent: int) -> None:
+    with rt.database.transaction() as session:
+        attempt = attempts.get(session, sent)
+        attempts.move(session, attempt, State.MOVED, NOW, receipt="SKA1B2C3D4")
+        stored = as_stored(session, attempt)
+    assert (stored["state"], stored["receipt"], stored["next_check_at"]) == ("moved", "SKA1B2C3D4", None)
+
+
+def test_a_change_that_waits_is_written_before_the_row_is_moved(rt: Runtime, sent: int) -> None:
+    Books(rt).paid()
+    with rt.database.transaction() as session:
+        share = disbursements.get(session, 2)
+        disbursements.hold(session, share, "a person must look at it")
+        share.held_reason = None
+        session.add(share)
+        disbursements.move(session, share, DisbursementStatus.PROCESSING)  # the database refuses this of what is held
+        assert as_stored(session, share)["status"] == "processing"
+
+
+def test_a_stale_row_stays_as_it_was_seen(rt: Runtime, sent: int) -> None:
+    with rt.database.transaction() as session:
+        attempt = attempts.get(session, sent)
+        session.execute(text("UPDATE attempt SET state = 'unclear' WHERE id = :id"), {"id": sent})
+        with pytest.raises(StaleWrite, match=f"attempt {sent} is no longer waiting"):
+            attempts.move(session, attempt, State.MOVED, NOW)
+        assert attempt.state == "waiting"
+
+
+def test_a_row_that_is_read_again_is_as_it_is_now(rt: Runtime, sent: int) -> None:
+    with rt.database.transaction() as session:
+        attempt = attempts.get(session, sent)
+        session.execute(text("UPDATE attempt SET state = 'unclear' WHERE id = :id"), {"id": sent})
+        assert attempts.get(session, sent).state == attempt.state == "unclear"
+
+
+def test_ids_of_another_attempt_are_named_and_our_own_are_not(rt: Runtime, sent: int) -> None:
+    with rt.database.transaction() as session:
+        known = attempts.get(session, sent)
+        ids: dict[str, object] = {"conversation_id": known.conversation_id, "originator_conversation_id": "new"}
+        assert attempts.ids_in_use(session, ids, sent) == []
+        assert attempts.ids_in_use(session, ids, sent + 1) == ["conversation_id"]
+        assert attempts.ids_in_use(session, {"receipt": "SKA1B2C3D4"}, sent + 1) == []
+
+
+@pytest.mark.parametrize(
+    ("ask", "index"),
+    [
+        (lambda session: attempts.ran_out_of_float(session, NOW - timedelta(days=1)), "ix_attempt_payout_not_moved"),
+        (disbursements.count_failed, "ix_disbursement_open"),
+    ],
+)
+def test_what_is_asked_at_every_run_does_not_read_the_whole_history(
+    new_sqlite: Callable[[], str], ask: Any, index: str
+) -> None:
+    rt = Runtime(settings_for(new_sqlite()))  # PostgreSQL reads a table this small as a whole, whatever indexes it has
+    asked: list[Any] = []
+
+    def note(_: Any, __: Any, statement: str, values: Any, *___: Any) -> None:
+        asked.append((statement, values))
+
+    with rt.database.transaction() as session:
+        event.listen(rt.database.engine, "before_cursor_execute", note)
+        ask(session)
+        event.remove(rt.database.engine, "before_cursor_execute", note)
+        [(statement, values)] = asked[-1:]
+        plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+    rt.close()
+    assert index in plan[0][3]
