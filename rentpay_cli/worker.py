@@ -48,7 +48,7 @@ def round_of_work(rt: Runtime, log: Log) -> int:
 
 
 def _read(rt: Runtime) -> list[Reading]:
-    """Read what arrived, and rest after every few callbacks for twice as long as they took.
+    """Read what arrived, and on SQLite rest after every few callbacks for twice as long as they took.
 
     The rests are the turns of the listener in this process and of other processes that write: SQLite does not queue
     writers, it lets them look again and again, and they would find the database locked almost every time. Seen without
@@ -61,7 +61,8 @@ def _read(rt: Runtime) -> list[Reading]:
         if not some:
             break
         readings += some
-        time.sleep(2 * (time.monotonic() - began))
+        if rt.database.is_sqlite:
+            time.sleep(2 * (time.monotonic() - began))
     return readings
 
 

@@ -83,12 +83,15 @@ def _reader(rt: Runtime, command: str) -> reads.Reader | None:
     url = rt.settings.database_url
     if command not in MENDING:
         return reads.existing(url, rt.settings.environment)
+    reader = None
     try:
         reader = reads.open_unchecked(url, untouched=True)
         if reader is not None:
             access_reads.has_admin(reader)
         return reader
     except BadDatabase:  # which the command is there to find out, or to mend
+        if reader is not None:
+            reader.close()
         return None
 
 

@@ -110,8 +110,10 @@ class Reader:
         """The rows of a query, one at a time; raises `BadDatabase` if the database cannot be used."""
         try:
             yield from self._driver.run(sql, values)
-        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-            raise _unusable(self._url, error) from error
+        except Exception as error:
+            if _is_of_the_driver(error) or isinstance(error, UnicodeDecodeError):
+                raise _unusable(self._url, error) from error
+            raise
 
     def one(self, sql: str, **values: Any) -> Row | None:
         """The first row of a query, or None."""
@@ -203,10 +205,15 @@ def open_unchecked(url: str, *, untouched: bool = False) -> Reader | None:
         return Reader(url, _Sqlite(path, untouched=untouched)) if path.exists() else None
     except BadDatabase:
         raise
-    except Exception as error:  # the driver's own tree: sqlite3.Error, psycopg.Error, OSError
-        if not isinstance(error, sqlite3.Error | OSError) and type(error).__module__.split(".")[0] != "psycopg":
-            raise
-        raise _unusable(url, error) from error
+    except Exception as error:
+        if _is_of_the_driver(error) or isinstance(error, OSError):
+            raise _unusable(url, error) from error
+        raise
+
+
+def _is_of_the_driver(error: Exception) -> bool:
+    """Whether the driver itself says it; psycopg's errors are known by their module, which is imported only if used."""
+    return isinstance(error, sqlite3.Error) or type(error).__module__.split(".")[0] == "psycopg"
 
 
 def _unusable(url: str, error: Exception) -> BadDatabase:

@@ -59,12 +59,12 @@ def test_a_few_are_committed_together_on_sqlite_and_each_by_itself_on_postgresql
     assert len(transactions) - 1 == (2 if rt.database.is_sqlite else TOGETHER + 1)
 
 
-def test_the_worker_rests_after_every_few_so_that_other_writers_have_their_turn(
+def test_the_worker_rests_on_sqlite_after_every_few_so_that_other_writers_have_their_turn(
     rt: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arrive(rt, 2 * TOGETHER + 1)
     rests: list[float] = []
     monkeypatch.setattr("rentpay_cli.worker.time.sleep", rests.append)
     worker.round_of_work(rt, lambda *_, **__: None)
-    assert len(rests) == 3
-    assert min(rests) > 0
+    assert len(rests) == (3 if rt.database.is_sqlite else 0)
+    assert all(rest > 0 for rest in rests)
