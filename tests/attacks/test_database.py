@@ -219,7 +219,7 @@ def test_a_callback_that_meets_a_locked_database_is_stored_as_soon_as_it_is_free
         with closing(sqlite3.connect(file, isolation_level=None, timeout=20)) as locker:
             locker.execute("BEGIN IMMEDIATE")
             waiting = [pool.submit(post, url, f"body {number}".encode()) for number in range(5)]
-            time.sleep(2)
+            time.sleep(2)  # how long the database stays locked
             assert not any(each.done() for each in waiting)
             assert httpx.get(f"{url}/healthz").status_code == 200
             locker.execute("ROLLBACK")

@@ -132,7 +132,7 @@ def test_a_second_request_that_comes_whole_is_answered(store: Store, monkeypatch
 def test_an_answer_that_takes_long_is_waited_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served, "FIRST_REQUEST_SECONDS", 0.1)
     monkeypatch.setattr(served, "KEEP_ALIVE_SECONDS", 0.1)
-    store.before = lambda: time.sleep(1)
+    store.before = lambda: time.sleep(1)  # longer than either patience
     with serving(store) as url:
         assert httpx.post(url + COLLECTION, content=b"{}").status_code == 200
 
