@@ -186,7 +186,9 @@ def test_more_than_a_hundred_headers_are_refused(store: Store) -> None:
     lines = [f"X-{number}: y" for number in range(97)]
     with serving(store) as url:
         assert b" 200 " in ask(url, request(COLLECTION, b"{}", "Connection: close", *lines))
-        assert b" 400 " in ask(url, request(COLLECTION, b"{}", "Connection: close", "One: more", *lines))
+        refused = ask(url, request(COLLECTION, b"{}", "Connection: close", "One: more", *lines))
+    assert refused == b"" or b" 400 " in refused  # a connection that is cut off can lose the answer
+    assert len(store.arrivals) == 1
 
 
 def test_what_follows_a_chunked_body_is_not_kept(store: Store) -> None:
