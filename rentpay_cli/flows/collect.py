@@ -76,21 +76,21 @@ def initiate(
         if not force:
             _refuse_second_push(session, number, place, at)
         payment = _new_payment(rt, session, place, tenant, amount_cents, at, method="mpesa", phone=number)
-        attempt = attempts.open_collection(session, _number(payment.id), payment.amount_cents, token, at)
+        attempt_id = attempts.open_collection(session, _number(payment.id), payment.amount_cents, token, at)
         journal.write(
             session,
             at,
             rt.actor,
             "rent asked",
             payment_id=payment.id,
-            attempt_id=attempt.id,
+            attempt_id=attempt_id,
             amount_cents=payment.amount_cents,
             fee_cents=payment.fee_cents,
             phone=mask_phone(number),
             tenant=payment.tenant_id,
             forced=force or None,
         )
-    payment_id, attempt_id = _number(payment.id), _number(attempt.id)
+    payment_id = _number(payment.id)
     rt.sending(payment_id)
     reply = rt.mpesa.stk_push(  # ② the wire
         phone=number,
@@ -146,7 +146,7 @@ def record_payment(
         tenant = register.find(session, Tenant, tenant_reference) if tenant_reference else None
         payment = _new_payment(rt, session, place, tenant, amount_cents, at, method=method, note=note)
         payments.move(session, payment, PaymentStatus.SUCCESS, paid_at=at)
-        payment.disbursement_id = disbursements.create_for(session, payment, at, moved_by_mpesa=False).id
+        payment.disbursement_id = disbursements.create_for(session, payment, at, moved_by_mpesa=False)
         session.add(payment)
         journal.write(
             session,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
@@ -28,6 +29,8 @@ from rentpay_cli.store import attempts, disbursements, journal, payments, regist
 from rentpay_cli.store.engine import lock_while_deciding
 from rentpay_cli.store.rows import StaleWrite
 from rentpay_cli.store.tables import Disbursement, Owner, Payment, PayoutStop
+
+Reply: TypeAlias = Acknowledged | Refused | Unanswered
 
 _REASONS = {
     Refusal.STOPPED: ("all payouts are stopped", "Once the cause is mended: rentpay payouts resume"),
@@ -92,7 +95,7 @@ class Sent:
     fee_cents: int
     paybill: str
     account_number: str
-    reply: Acknowledged | Refused | Unanswered
+    reply: Reply
     state: State
 
 
@@ -171,7 +174,7 @@ def write_intention(rt: Runtime, session: Session, disbursement: Disbursement, p
         return Held(payment_id, held_because)
     try:
         disbursements.move(session, disbursement, DisbursementStatus.PROCESSING)
-        attempt = attempts.open_payout(session, disbursement.id or 0, disbursement.amount_cents, token, at)
+        attempt_id, number = attempts.open_payout(session, disbursement.id or 0, disbursement.amount_cents, token, at)
     except (StaleWrite, IntegrityError) as error:
         raise refusal(Refusal.UNDER_WAY, payment_id) from error
     journal.write(
@@ -180,16 +183,16 @@ def write_intention(rt: Runtime, session: Session, disbursement: Disbursement, p
         rt.actor,
         "payout intended",
         payment_id=payment_id,
-        attempt_id=attempt.id,
+        attempt_id=attempt_id,
         amount_cents=disbursement.amount_cents,
         paybill=disbursement.paybill,
         account_number=disbursement.account_number,
-        number=attempt.number,
+        number=number,
     )
     return Sending(
         payment_id,
-        attempt.id or 0,
-        attempt.number,
+        attempt_id,
+        number,
         disbursement.amount_cents,
         disbursement.paybill,
         disbursement.account_number,
@@ -215,10 +218,17 @@ def _why_held(rt: Runtime, session: Session, disbursement: Disbursement, at: dat
     return reason
 
 
-def send(rt: Runtime, sending: Sending) -> tuple[Acknowledged | Refused | Unanswered, State]:
+def send(rt: Runtime, sending: Sending) -> tuple[Reply, State]:
     """Put a written intention on the wire, once, and learn from the reply."""
+    reply = put_on_wire(rt, sending)
+    with rt.database.transaction() as session:
+        return reply, learn_from(rt, session, sending, reply)
+
+
+def put_on_wire(rt: Runtime, sending: Sending) -> Reply:
+    """Send one B2B request; what M-Pesa replied must be learned next."""
     rt.sending(sending.payment_id)
-    reply = rt.mpesa.b2b_payment(
+    return rt.mpesa.b2b_payment(
         to_paybill=sending.paybill,
         account_number=sending.account_number,
         amount_cents=sending.amount_cents,
@@ -226,9 +236,11 @@ def send(rt: Runtime, sending: Sending) -> tuple[Acknowledged | Refused | Unansw
         result_url=f"{rt.settings.b2b_callback_url}/{sending.token}",
         timeout_url=f"{rt.settings.timeout_url}/{sending.token}/timeout",
     )
-    with rt.database.transaction() as session:
-        learned = learn(session, sending.attempt_id, reply, source=Source.REPLY, actor=rt.actor, at=rt.now())
-    return reply, learned.state
+
+
+def learn_from(rt: Runtime, session: Session, sending: Sending, reply: Reply) -> State:
+    """Learn from the reply; the attempt's state now."""
+    return learn(session, sending.attempt_id, reply, source=Source.REPLY, actor=rt.actor, at=rt.now()).state
 
 
 def share_of(session: Session, payment: Payment, disbursement: Disbursement | None) -> Share:

@@ -182,7 +182,7 @@ def _collected(
                 paid_at=evidence.moved_at or at,
                 failure_code=None,
                 failure_reason=None,
-                disbursement_id=disbursements.create_for(session, payment, at).id,
+                disbursement_id=disbursements.create_for(session, payment, at),
             )
         case Moved() if evidence.receipt and payment.receipt is None:
             payment.receipt = evidence.receipt

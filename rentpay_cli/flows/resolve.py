@@ -134,9 +134,10 @@ def _may_rule_unsent(disbursement: Disbursement, ruling: Ruling) -> Disbursement
 def _not_sent_from_here(rt: Runtime, session: Session, disbursement: Disbursement, at: datetime) -> Attempt:
     """An attempt, never on the wire, for the transfer that the statement shows and that this database knows not of."""
     disbursements.move(session, disbursement, DisbursementStatus.PROCESSING, held_reason=None)
-    return attempts.open_payout(
+    attempt_id, _ = attempts.open_payout(
         session, disbursement.id or 0, disbursement.amount_cents, rt.new_token(), at, State.UNCLEAR
     )
+    return attempts.get(session, attempt_id)
 
 
 def _may_rule(attempt: Attempt, ruling: Ruling, *, failed: bool) -> Attempt:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import TypeAlias
 
 from sqlmodel import Session
 
@@ -19,9 +20,12 @@ from rentpay_cli.errors import RuleRefused
 from rentpay_cli.flows.confirm import confirm_collection
 from rentpay_cli.flows.disburse import (
     Held,
+    Reply,
+    Sending,
     held_error,
+    learn_from,
+    put_on_wire,
     refusal,
-    send,
     share_of,
     stopped_error,
     write_intention,
@@ -32,6 +36,7 @@ from rentpay_cli.store.disbursements import Waiting
 from rentpay_cli.store.tables import Owner
 
 AT_ONCE = 16
+_FLOAT_RAN_OUT = "float_ran_out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,22 +127,14 @@ def carry_out(
     rt.settings.require(PAY_OUT)
     refuse_while_stopped(rt)
     rt.mpesa.prepare()
-    vouched, began_at = tuple(mended), rt.now()
-    waiting = list(reversed(plan.sends))
+    lanes = _Lanes(rt, tuple(mended), rt.now(), deque(plan.sends), run, on_progress)
     with ThreadPoolExecutor(max_workers=min(at_once, len(plan.sends))) as pool:
-        under_way: set[Future[tuple[str, Any]]] = set()
-        while waiting or under_way:
-            room = min(at_once - len(under_way), len(waiting))
-            under_way |= {pool.submit(_send_one, rt, waiting.pop(), vouched, began_at) for _ in range(room)}
-            done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-            for future in done:
-                kind, item = future.result()
-                if kind == "ended":
-                    run.skipped += [item, *(replace(item, payment_id=each.payment_id) for each in reversed(waiting))]
-                    waiting.clear()
-                else:
-                    getattr(run, kind).append(item)
-                on_progress()
+        try:
+            done, _ = wait([pool.submit(lanes.send_in_turn) for _ in range(at_once)], return_when=FIRST_EXCEPTION)
+        finally:
+            lanes.waiting.clear()  # after Ctrl-C or an error, what is on its way is finished and nothing more is begun
+    for lane in done:
+        lane.result()
     return run
 
 
@@ -155,40 +152,98 @@ def refuse_while_stopped(rt: Runtime) -> None:
             raise stopped_error(session, stop)
 
 
-def _why_end(session: Session, began_at: datetime) -> tuple[str, str] | None:
-    """Why the rest of a run must not be sent (a sentence and a code), or None."""
-    if stops.in_force(session) is not None:
-        return "It was not sent: all payouts were stopped during the run.", Refusal.STOPPED.value
-    if attempts.ran_out_of_float(session, began_at):
-        return "It was not sent: the float ran out during the run.", "float_ran_out"
-    return None
+_Replied: TypeAlias = tuple[Sending, Reply]
 
 
-def _send_one(rt: Runtime, item: Waiting, mended: tuple[Advice, ...], began_at: datetime) -> tuple[str, Any]:
-    """Send one share, and say in which list of the run it belongs, or that the run has `ended` before it.
+@dataclass(slots=True)
+class _Lanes:
+    """Takes shares from those that wait and sends them, one after the other; several threads do so at once."""
 
-    Whether it still may be sent is decided in the transaction that writes the intention.
-    """
-    try:
-        confirm_collection(rt, item.payment_id)
-        with rt.database.transaction() as session:
-            end = _why_end(session, began_at)
-            if end is not None:
-                return "ended", Failure(item.payment_id, *end)
-            payment = payments.get(session, item.payment_id)
-            disbursement = disbursements.get(session, item.disbursement_id)
-            reason = why_not(share_of(session, payment, disbursement), mended=mended)
-            if reason is not None:
-                raise refusal(reason, item.payment_id)
-            sending = write_intention(rt, session, disbursement, item.payment_id)
+    rt: Runtime
+    mended: tuple[Advice, ...]
+    began_at: datetime
+    waiting: deque[Waiting]
+    run: Run
+    on_progress: Callable[[], None]
+    end: Failure | None = None
+    """Why the rest is not sent, once that is so."""
+
+    def send_in_turn(self) -> None:
+        """Send shares until none waits; what M-Pesa replied is written down together with the next intention."""
+        replied: _Replied | None = None
+        while (item := self._take()) is not None:
+            if self.rt.settings.confirm_collection:  # that is a request, too, and a reply does not wait for it
+                self._note(replied)
+                replied = None
+            try:
+                confirm_collection(self.rt, item.payment_id)
+                sending = self._write(replied, item)
+            except RuleRefused as error:
+                self._skip(item, error)
+                replied = None
+            else:
+                replied = sending, put_on_wire(self.rt, sending)
+        self._note(replied)
+
+    def _take(self) -> Waiting | None:
+        """The next share, for this thread alone; None if none waits. After the run's end they are skipped."""
+        while True:
+            try:
+                item = self.waiting.popleft()
+            except IndexError:
+                return None
+            if self.end is None:
+                return item
+            self.run.skipped.append(replace(self.end, payment_id=item.payment_id))
+            self.on_progress()
+
+    def _write(self, replied: _Replied | None, item: Waiting) -> Sending:
+        """Write down what M-Pesa replied to the last payout, and that the next is about to be sent."""
+        if replied is None:
+            (intended,) = self.rt.database.together(lambda session: self._intend(session, item))
+        else:
+            learned, intended = self.rt.database.together(
+                lambda session: learn_from(self.rt, session, *replied), lambda session: self._intend(session, item)
+            )
+            self._count(replied, learned.result())
+        sending: Sending | Held = intended.result()
         if isinstance(sending, Held):
             raise held_error(sending)
-    except RuleRefused as error:
-        return "skipped", Failure(item.payment_id, error.message, error.code)
-    reply, state = send(rt, sending)
-    match reply:
-        case Refused():
-            return "failed", Failure(item.payment_id, reply.text, reply.code)
-        case Unanswered() if state is State.UNCLEAR:
-            return "unclear", Failure(item.payment_id, reply.reason, "outcome_unknown")
-    return "accepted", item.payment_id
+        return sending
+
+    def _note(self, replied: _Replied | None) -> None:
+        """Write down what M-Pesa replied."""
+        if replied is not None:
+            (learned,) = self.rt.database.together(lambda session: learn_from(self.rt, session, *replied))
+            self._count(replied, learned.result())
+
+    def _intend(self, session: Session, item: Waiting) -> Sending | Held:
+        """Decide whether the share still may be sent, in the transaction that writes the intention."""
+        if attempts.ran_out_of_float(session, self.began_at):
+            raise RuleRefused("It was not sent: the float ran out during the run.", code=_FLOAT_RAN_OUT)
+        payment = payments.get(session, item.payment_id)
+        disbursement = disbursements.get(session, item.disbursement_id)
+        reason = why_not(share_of(session, payment, disbursement), mended=self.mended)
+        if reason is not None:
+            raise refusal(reason, item.payment_id)
+        return write_intention(self.rt, session, disbursement, item.payment_id)
+
+    def _skip(self, item: Waiting, error: RuleRefused) -> None:
+        why = Failure(item.payment_id, error.message, error.code)
+        if error.code == Refusal.STOPPED.value and is_stopped(self.rt):
+            self.end = why = replace(why, error="It was not sent: all payouts were stopped during the run.")
+        elif error.code == _FLOAT_RAN_OUT:
+            self.end = why
+        self.run.skipped.append(why)
+        self.on_progress()
+
+    def _count(self, replied: _Replied, state: State) -> None:
+        sending, reply = replied
+        match reply:
+            case Refused():
+                self.run.failed.append(Failure(sending.payment_id, reply.text, reply.code))
+            case Unanswered() if state is State.UNCLEAR:
+                self.run.unclear.append(Failure(sending.payment_id, reply.reason, "outcome_unknown"))
+            case _:
+                self.run.accepted.append(sending.payment_id)
+        self.on_progress()

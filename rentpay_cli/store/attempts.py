@@ -11,7 +11,6 @@ from sqlmodel import Session, SQLModel, col, func, select
 
 from rentpay_cli.core.attempt import ENDED, Direction, State
 from rentpay_cli.core.chase import first_check
-from rentpay_cli.store import chain
 from rentpay_cli.store.rows import Rows, locking
 from rentpay_cli.store.tables import Attempt, Disbursement
 
@@ -24,9 +23,10 @@ def token_sha256(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def open_collection(session: Session, payment_id: int, amount_cents: int, token: str, at: datetime) -> Attempt:
-    """Write down that a tenant is about to be asked; the database refuses a second live attempt."""
-    return _open(session, _new(Direction.COLLECTION, amount_cents, token, at) | {"payment_id": payment_id, "number": 1})
+def open_collection(session: Session, payment_id: int, amount_cents: int, token: str, at: datetime) -> int:
+    """Write down that a tenant is about to be asked; the attempt's id. The database refuses a second live attempt."""
+    which = {"payment_id": payment_id, "number": 1}
+    return _ATTEMPTS.add(session, _new(Direction.COLLECTION, amount_cents, token, at) | which)
 
 
 _LAST_NUMBER = select(func.max(_TABLE.c.number)).where(_TABLE.c.disbursement_id == bindparam("disbursement"))
@@ -39,20 +39,15 @@ def open_payout(
     token: str,
     at: datetime,
     state: State = State.SENDING,
-) -> Attempt:
-    """Write down that an owner's share is about to be sent; the database refuses a second live attempt.
+) -> tuple[int, int]:
+    """Write down that an owner's share is about to be sent: the attempt's id, and its number among the share's.
 
-    One that begins `unclear` stands for a transfer that was not made from this database, of which a person tells.
+    The database refuses a second live attempt. One that begins `unclear` stands for a transfer that was not made from
+    this database, of which a person tells.
     """
-    last = session.execute(_LAST_NUMBER, {"disbursement": disbursement_id}).scalar()
-    which = {"disbursement_id": disbursement_id, "number": (last or 0) + 1, "state": state.value}
-    return _open(session, _new(Direction.PAYOUT, amount_cents, token, at) | which)
-
-
-def _open(session: Session, columns: dict[str, Any]) -> Attempt:
-    attempt = _ATTEMPTS.add(session, columns)
-    chain.changed(session, "attempt", attempt.id, columns)
-    return attempt
+    number = (session.execute(_LAST_NUMBER, {"disbursement": disbursement_id}).scalar() or 0) + 1
+    which = {"disbursement_id": disbursement_id, "number": number, "state": state.value}
+    return _ATTEMPTS.add(session, _new(Direction.PAYOUT, amount_cents, token, at) | which), number
 
 
 def _new(direction: Direction, amount_cents: int, token: str, at: datetime) -> dict[str, Any]:
@@ -138,7 +133,6 @@ def move(session: Session, attempt: Attempt, to: State, at: datetime, **changes:
         changes["next_check_at"] = None
     changes |= {"state": to.value, "changed_at": at}
     _ATTEMPTS.move(session, attempt, changes)
-    chain.changed(session, "attempt", attempt.id, changes)
 
 
 def note_confirmed(session: Session, attempt_id: int, at: datetime) -> None:
@@ -149,12 +143,11 @@ def note_confirmed(session: Session, attempt_id: int, at: datetime) -> None:
     session.flush()
 
 
-FLOAT_RAN_OUT = ("1", "5")
-"""M-Pesa's result codes for too little money in the working account."""
 _RAN_OUT = (
     select(_TABLE.c.id)
     .where(text("direction = 'payout' AND state = 'not_moved'"))  # as the index has it, so that it is used
-    .where(_TABLE.c.created_at >= bindparam("since"), _TABLE.c.code.in_(FLOAT_RAN_OUT))
+    .where(text("code IN ('1', '5')"))  # M-Pesa's result codes for too little money in the working account
+    .where(_TABLE.c.created_at >= bindparam("since"))
     .limit(1)
 )
 

@@ -13,7 +13,6 @@ from sqlmodel import Session, SQLModel, col, func, select
 from rentpay_cli.core.codes import Advice
 from rentpay_cli.core.disburse import DisbursementStatus
 from rentpay_cli.core.fee import owner_is_due
-from rentpay_cli.store import chain
 from rentpay_cli.store.rows import Rows
 from rentpay_cli.store.tables import Disbursement, Payment, PayoutStop
 
@@ -21,8 +20,8 @@ _DISBURSEMENTS = Rows(Disbursement, "status")
 _PAYMENT, _ATTEMPT = (SQLModel.metadata.tables[name] for name in ("payment", "attempt"))
 
 
-def create_for(session: Session, payment: Payment, at: datetime, *, moved_by_mpesa: bool = True) -> Disbursement:
-    """The share of one paid payment: pending, or not required where no M-Pesa money can move."""
+def create_for(session: Session, payment: Payment, at: datetime, *, moved_by_mpesa: bool = True) -> int:
+    """Add the share of one paid payment, pending, or not required where no M-Pesa money can move; its number."""
     due = moved_by_mpesa and owner_is_due(payment.share_cents)
     columns = {
         "owner_id": payment.owner_id,
@@ -35,9 +34,7 @@ def create_for(session: Session, payment: Payment, at: datetime, *, moved_by_mpe
         "status": (DisbursementStatus.PENDING if due else DisbursementStatus.NOT_REQUIRED).value,
         "created_at": at,
     }
-    disbursement = _DISBURSEMENTS.add(session, columns)
-    chain.changed(session, "disbursement", disbursement.id, columns)
-    return disbursement
+    return _DISBURSEMENTS.add(session, columns)
 
 
 def get(session: Session, disbursement_id: int) -> Disbursement:
@@ -84,7 +81,6 @@ def move(session: Session, disbursement: Disbursement, to: DisbursementStatus, *
     """Move it from the status we saw to another; raises `StaleWrite` if it is no longer there."""
     changes["status"] = to.value
     _DISBURSEMENTS.move(session, disbursement, changes)
-    chain.changed(session, "disbursement", disbursement.id, changes)
 
 
 def hold(session: Session, disbursement: Disbursement, reason: str) -> None:

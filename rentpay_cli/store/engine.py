@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +26,14 @@ if TYPE_CHECKING:
 BUSY_TIMEOUT_SECONDS = 30
 
 
+@dataclass(frozen=True, slots=True)
+class _Deed:
+    """What a thread wants to write, and what became of that."""
+
+    deed: Callable[[Session], Any]
+    outcome: Future[Any] = field(default_factory=Future)
+
+
 class Database:
     """The engine, and a lock that lets the writers of this process take fair turns on SQLite.
 
@@ -34,12 +45,51 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         self.engine = _open_sqlite(url) if self.is_sqlite else _open_postgresql(url)
         self._turn = threading.Lock() if self.is_sqlite else contextlib.nullcontext()
+        self._asked_for: deque[_Deed] = deque()
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Write in one transaction: committed at the end, undone on any exception; raises `BadDatabase`."""
+        with self._turn, self._transaction() as session:
+            yield session
+
+    def together(self, *deeds: Callable[[Session], Any]) -> list[Future[Any]]:
+        """Do deeds in transactions that other deeds may share; what became of each, once that is committed.
+
+        A commit, and what goes with it, costs more than many a deed. On SQLite, where one writes at a time, whoever has
+        the turn does all that the threads ask for meanwhile in one transaction. If one deed raises, none is done so,
+        but each in a transaction of its own, so that a deed may be called twice; what it raises then is its outcome.
+        """
+        mine = [_Deed(each) for each in deeds]
+        if not self.is_sqlite:
+            for each in mine:
+                self._do([each])
+        else:
+            self._asked_for.extend(mine)
+            with self._turn:
+                if not all(each.outcome.done() for each in mine):  # or else whoever had the turn has done them
+                    self._do([self._asked_for.popleft() for _ in range(len(self._asked_for))])
+        return [each.outcome for each in mine]
+
+    def _do(self, deeds: list[_Deed]) -> None:
+        try:
+            with self._transaction() as session:
+                results = [each.deed(session) for each in deeds]
+        except BaseException as error:
+            if isinstance(error, Exception) and len(deeds) > 1:
+                for each in deeds:
+                    self._do([each])
+            else:
+                for each in deeds:
+                    each.outcome.set_exception(error)
+        else:
+            for each, result in zip(deeds, results, strict=True):
+                each.outcome.set_result(result)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Session]:
         session = Session(self.engine, expire_on_commit=False)
-        with self._turn, translated_errors(self.url), session, session.begin():
+        with translated_errors(self.url), session, session.begin():
             yield session
             chain.seal(session)
 

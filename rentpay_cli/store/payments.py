@@ -11,7 +11,6 @@ from rentpay_cli.core.attempt import Direction, State
 from rentpay_cli.core.collect import EarlierPush
 from rentpay_cli.core.disburse import PaymentStatus
 from rentpay_cli.errors import NotFound
-from rentpay_cli.store import chain
 from rentpay_cli.store.rows import Rows
 from rentpay_cli.store.tables import Attempt, Payment
 
@@ -30,7 +29,6 @@ def move(session: Session, payment: Payment, to: PaymentStatus, **changes: Any) 
     """Move the payment from the status we saw to another; raises `StaleWrite` if it is no longer there."""
     changes["status"] = to.value
     _PAYMENTS.move(session, payment, changes)
-    chain.changed(session, "payment", payment.id, changes)
 
 
 def earlier_pushes(session: Session, phone: str, since: datetime) -> list[EarlierPush]:

@@ -13,6 +13,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql import Executable
 from sqlmodel import Session, SQLModel
 
+from rentpay_cli.store import chain
 from rentpay_cli.store.tables import Attempt, Disbursement, Payment
 
 Row = TypeVar("Row", Attempt, Disbursement, Payment)
@@ -46,12 +47,12 @@ class Rows(Generic[Row]):
         found: Row | None = session.execute(self._by_number, {"row_id": number}).scalar()
         return found
 
-    def add(self, session: Session, columns: Mapping[str, Any]) -> Row:
-        """A new row with these columns."""
+    def add(self, session: Session, columns: Mapping[str, Any]) -> int:
+        """Add a row with these columns; its number."""
         session.flush()  # SQLAlchemy 2.0 does not do it by itself before a statement that names a table
-        found = self.get(session, session.execute(self._insert, columns).scalar_one())
-        assert found is not None  # this transaction has just added it
-        return found
+        number = int(session.execute(self._insert, columns).scalar_one())
+        chain.changed(session, self._name, number, columns)
+        return number
 
     def move(self, session: Session, row: Row, columns: Mapping[str, Any]) -> None:
         """Change a row that is still in the state in which we saw it; raises `StaleWrite` if it is no longer there."""
@@ -62,3 +63,4 @@ class Rows(Generic[Row]):
             raise StaleWrite(f"{self._name} {number} is no longer {seen}")
         for name, value in columns.items():
             set_committed_value(row, name, value)
+        chain.changed(session, self._name, number, columns)

@@ -242,8 +242,8 @@ def unclear_may_be_sent_again() -> Iterator[None]:
 
 @contextmanager
 def changes_behind_the_journal() -> Iterator[None]:
-    """A share's state is changed without a word in the journal."""
-    with patch("rentpay_cli.store.disbursements.chain", Mock()):
+    """The state of rows is changed without a word in the journal."""
+    with patch("rentpay_cli.store.rows.chain", Mock()):
         yield
 
 
