@@ -44,10 +44,11 @@ def list_callbacks(
     if state is not None and state not in _STATES:
         raise WrongUse(f"'{state}' is not a value of --state.", f"Use one of: {', '.join(_STATES)}")
     with runtime() as rt:
-        rows = list(reads.callbacks(rt.reader, state=state, before_id=before, limit=limit))
-    if show.wants_json():
-        show.document(callbacks=[_document(row) for row in rows])
-        return
+        found = reads.callbacks(rt.reader, state=state, before_id=before, limit=limit)
+        if show.wants_json():
+            show.document_with_list("callbacks", map(_document, found))
+            return
+        lines = [_line(row) for row in found]
     show.table(
         [
             ("No.", "right"),
@@ -58,24 +59,25 @@ def list_callbacks(
             ("State", "status"),
             ("What became of it", "left"),
         ],
-        [
-            (
-                str(row["id"]),
-                documents.listed_minute(row["received_at"]),
-                _about(row),
-                printable(row["source_ip"] or ""),
-                str(row["payment_id"] or ""),
-                row["state"],
-                _outcome(row),
-            )
-            for row in rows
-        ],
+        lines,
         empty="No callback fits.",
     )
-    if len(rows) == limit:
-        show.next_step(f"More: add --before {rows[-1]['id']} or --limit")
-    elif rows:
-        show.next_step(f"See what one says: rentpay callbacks show {rows[0]['id']}")
+    if len(lines) == limit:
+        show.next_step(f"More: add --before {lines[-1][0]} or --limit")
+    elif lines:
+        show.next_step(f"See what one says: rentpay callbacks show {lines[0][0]}")
+
+
+def _line(row: documents.Row) -> tuple[str, ...]:
+    return (
+        str(row["id"]),
+        documents.listed_minute(row["received_at"]),
+        _about(row),
+        printable(row["source_ip"] or ""),
+        str(row["payment_id"] or ""),
+        row["state"],
+        _outcome(row),
+    )
 
 
 _ABOUT = {"collection": "rent", "payout": "payout", "timeout": "timeout"}

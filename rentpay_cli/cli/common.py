@@ -28,6 +28,8 @@ class Invocation:
     json: bool = False
     yes: bool = False
     env_file: str | None = None
+    is_listing: bool = False
+    """A JSON document has begun with a list that has no end yet."""
     command: str = ""
     """Its words after `rentpay`, by which it is looked up who may use it."""
     sent: list[int] = field(default_factory=list)

@@ -72,20 +72,19 @@ def list_entries(
     if first and last and first > last:
         raise WrongUse(f"The period ends ({last}) before it begins ({first}).", "Swap --from and --to.")
     with runtime() as rt:
-        rows = list(
-            reads.journal(
-                rt.reader,
-                payment_id=payment_number(rt, payment) if payment else None,
-                event=event.strip().lower() if event else None,
-                since=day_start(first),
-                until=day_start(last + timedelta(days=1) if last else None),
-                before_id=before,
-                limit=limit,
-            )
+        found = reads.journal(
+            rt.reader,
+            payment_id=payment_number(rt, payment) if payment else None,
+            event=event.strip().lower() if event else None,
+            since=day_start(first),
+            until=day_start(last + timedelta(days=1) if last else None),
+            before_id=before,
+            limit=limit,
         )
-    if show.wants_json():
-        show.document(entries=[_document(row) for row in rows])
-        return
+        if show.wants_json():
+            show.document_with_list("entries", map(_document, found))
+            return
+        lines = [_line(row) for row in found]
     show.table(
         [
             ("No.", "right"),
@@ -95,21 +94,22 @@ def list_entries(
             ("Payment", "right"),
             ("More", "left"),
         ],
-        [
-            (
-                str(row["id"]),
-                documents.listed_minute(row["at"]),
-                printable(row["actor"]),
-                row["event"],
-                str(row["payment_id"] or ""),
-                _words(_detail(row)),
-            )
-            for row in rows
-        ],
+        lines,
         empty="No entry of the journal fits.",
     )
-    if len(rows) == limit:
-        show.next_step(f"More: add --before {rows[-1]['id']} or --limit")
+    if len(lines) == limit:
+        show.next_step(f"More: add --before {lines[-1][0]} or --limit")
+
+
+def _line(row: documents.Row) -> tuple[str, ...]:
+    return (
+        str(row["id"]),
+        documents.listed_minute(row["at"]),
+        printable(row["actor"]),
+        row["event"],
+        str(row["payment_id"] or ""),
+        _words(_detail(row)),
+    )
 
 
 @app.command("head", cls=Command)

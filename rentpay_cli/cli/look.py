@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -262,28 +261,25 @@ def payments(
     wants_csv = sheet.chosen(form)
     first, last = (read_day(text) if text else None for text in (since, until))
     with runtime() as rt:
-        filters: dict[str, Any] = {
-            "owner_id": one(rt, "owner", owner)["id"] if owner else None,
-            "property_id": one(rt, "property", property)["id"] if property else None,
-            "tenant_id": one(rt, "tenant", tenant)["id"] if tenant else None,
-            "status": status,
-            "disbursement_status": disbursement_status,
-            "since": day_start(first),
-            "until": day_start(last + timedelta(days=1) if last else None),
-        }
-
-        def fetch(size: int, before_id: int | None) -> Iterator[documents.Row]:
-            return reads.payments(rt.reader, **filters, before_id=before_id, limit=size)
-
+        found = reads.payments(
+            rt.reader,
+            owner_id=one(rt, "owner", owner)["id"] if owner else None,
+            property_id=one(rt, "property", property)["id"] if property else None,
+            tenant_id=one(rt, "tenant", tenant)["id"] if tenant else None,
+            status=status,
+            disbursement_status=disbursement_status,
+            since=day_start(first),
+            until=day_start(last + timedelta(days=1) if last else None),
+            before_id=before,
+            limit=limit or (None if wants_csv else LIST_ROWS),
+        )
         if wants_csv:
-            found = sheet.pages(fetch, limit, before)
             sheet.write(PAYMENT_COLUMNS, (documents.payment(row, reveal=reveal) for row in found))
             return
-        limit = limit or LIST_ROWS
-        rows = list(fetch(limit, before))
-    if show.wants_json():
-        show.document(payments=[documents.payment(row, reveal=reveal) for row in rows])
-        return
+        if show.wants_json():
+            show.document_with_list("payments", (documents.payment(row, reveal=reveal) for row in found))
+            return
+        lines = [_payment_line(row) for row in found]
     show.table(
         [
             ("No.", "right"),
@@ -294,22 +290,23 @@ def payments(
             ("Share", "right"),
             ("Disbursement", "status"),
         ],
-        [
-            (
-                str(row["id"]),
-                _minute(row["created_at"]),
-                row["property_name"],
-                f"{shillings(row['amount_cents']):,}",
-                _marked(row["status"], row["collection_state"] == "unclear"),
-                _share(row),
-                _short_share(row),
-            )
-            for row in rows
-        ],
+        lines,
         empty="No payment fits.",
     )
-    if len(rows) == limit:
-        show.next_step(f"More: add --before {rows[-1]['id']} or --limit")
+    if len(lines) == (limit or LIST_ROWS):
+        show.next_step(f"More: add --before {lines[-1][0]} or --limit")
+
+
+def _payment_line(row: documents.Row) -> tuple[str, ...]:
+    return (
+        str(row["id"]),
+        _minute(row["created_at"]),
+        row["property_name"],
+        f"{shillings(row['amount_cents']):,}",
+        _marked(row["status"], row["collection_state"] == "unclear"),
+        _share(row),
+        _short_share(row),
+    )
 
 
 PAYMENT_COLUMNS = (
@@ -374,28 +371,26 @@ def history(
     wants_csv = sheet.chosen(form)
     with runtime() as rt:
         entry = one(rt, "owner", owner)
-
-        def fetch(size: int, before_id: int | None) -> Iterator[documents.Row]:
-            return reads.owner_disbursements(rt.reader, entry["id"], size, before_id)
-
+        most = limit or (None if wants_csv else LIST_ROWS)
+        found = reads.owner_disbursements(rt.reader, entry["id"], most, before)
         if wants_csv:
-            found = sheet.pages(fetch, limit, before)
             sheet.write(HISTORY_COLUMNS, (documents.history_item(row) for row in found))
             return
         summary = reads.owner_summary(rt.reader, entry["id"])
-        rows = list(fetch(limit or LIST_ROWS, before))
-    if show.wants_json():
-        show.document(
-            owner={"id": entry["id"], "name": entry["name"]},
-            summary={
-                "totalDisbursed": shillings(int(summary["disbursed_cents"])),
-                "totalPlatformFees": shillings(int(summary["fee_cents"])),
-                "pendingDisbursements": int(summary["pending"]),
-                "failedDisbursements": int(summary["failed"]),
-            },
-            disbursements=[documents.history_item(row) for row in rows],
-        )
-        return
+        if show.wants_json():
+            show.document_with_list(
+                "disbursements",
+                (documents.history_item(row) for row in found),
+                owner={"id": entry["id"], "name": entry["name"]},
+                summary={
+                    "totalDisbursed": shillings(int(summary["disbursed_cents"])),
+                    "totalPlatformFees": shillings(int(summary["fee_cents"])),
+                    "pendingDisbursements": int(summary["pending"]),
+                    "failedDisbursements": int(summary["failed"]),
+                },
+            )
+            return
+        lines = [_history_line(row) for row in found]
     show.block(
         f"{entry['name']} (owner {entry['id']})",
         [
@@ -415,19 +410,20 @@ def history(
             ("Receipt", "whole"),
             ("Paid (EAT)" if show.is_narrow() else "Owner paid (EAT)", "whole"),
         ],
-        [
-            (
-                str(row["id"]),
-                row["property_name"],
-                f"{shillings(row['amount_cents']):,}",
-                f"{shillings(row['share_cents']):,}",
-                _short_share(row),
-                row["transaction_id"] or "",
-                documents.listed_minute(row["completed_at"])[: DAY_LENGTH if show.is_narrow() else None],
-            )
-            for row in rows
-        ],
+        lines,
         empty="No rent has been paid for this owner yet.",
+    )
+
+
+def _history_line(row: documents.Row) -> tuple[str, ...]:
+    return (
+        str(row["id"]),
+        row["property_name"],
+        f"{shillings(row['amount_cents']):,}",
+        f"{shillings(row['share_cents']):,}",
+        _short_share(row),
+        row["transaction_id"] or "",
+        documents.listed_minute(row["completed_at"])[: DAY_LENGTH if show.is_narrow() else None],
     )
 
 

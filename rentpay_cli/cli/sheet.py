@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +13,6 @@ import typer
 from rentpay_cli.cli.common import invocation
 from rentpay_cli.core.redact import harmless
 
-PAGE_ROWS = 1000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What a formula begins with, also in the wide forms that spreadsheets of East Asia read."""
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
@@ -53,18 +52,3 @@ def _cell(value: Any) -> Any:
     text = harmless(value)
     looks_like_a_formula = value.startswith(_FORMULA) or text.startswith(_FORMULA)
     return "'" + text if looks_like_a_formula and not _NUMBER.fullmatch(text) else text
-
-
-def pages(
-    fetch: Callable[[int, int | None], Iterable[dict[str, Any]]], limit: int | None, before_id: int | None
-) -> Iterator[dict[str, Any]]:
-    """Rows newest first, a page at a time by key, until the limit: `fetch` takes how many and before which id."""
-    left = limit
-    while left is None or left > 0:
-        size = PAGE_ROWS if left is None else min(PAGE_ROWS, left)
-        page = list(fetch(size, before_id))
-        yield from page
-        if len(page) < size:
-            return
-        before_id = page[-1]["id"]
-        left = None if left is None else left - size

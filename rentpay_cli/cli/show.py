@@ -37,10 +37,39 @@ def document(**fields: Any) -> None:
     print_json({"success": True, **fields})
 
 
+def document_with_list(name: str, rows: Iterable[dict[str, Any]], **fields: Any) -> None:
+    """Print the one JSON document of a run that lists something, each row as it is read: memory stays flat.
+
+    `success` stands at its end, where it is known: if reading fails half way, it is false there and the error follows.
+    """
+    rest = iter(rows)
+    first = next(rest, None)  # what fails before anything is printed is told as always
+    if first is None:
+        document(**fields, **{name: []})
+        return
+    sys.stdout.write(_json({**fields, name: []}).removesuffix("]\n}") + _indented(first))
+    invocation.is_listing = True
+    for row in rest:
+        sys.stdout.write("," + _indented(row))
+    print_json({"success": True})
+
+
+def _indented(row: dict[str, Any]) -> str:
+    return f"\n{_json(row)}".replace("\n", "\n    ")
+
+
 def print_json(content: dict[str, Any]) -> None:
-    """Print a JSON document on standard output, without secrets but for those that were asked for."""
+    """Print a JSON document on standard output, or the end of the one that a list has begun."""
+    text = _json(content)
+    sys.stdout.write("\n  ]," + text.removeprefix("{") if invocation.is_listing else text)
+    sys.stdout.write("\n")
+    invocation.is_listing = False
+
+
+def _json(content: dict[str, Any]) -> str:
+    """The content for scripts, without secrets but for those that were asked for."""
     written = json.dumps(_clean(content), ensure_ascii=False, indent=2)
-    sys.stdout.write("\n".join(_escaped(part) for part in written.split("\n")) + "\n")
+    return "\n".join(_escaped(part) for part in written.split("\n"))
 
 
 def _escaped(text: str) -> str:

@@ -339,27 +339,43 @@ def payments(
     since: int | None = None,
     until: int | None = None,
     before_id: int | None = None,
-    limit: int = 50,
+    limit: int | None = 50,
 ) -> Iterator[Row]:
     """Payments, newest first, that fit every filter given; `before_id` continues a list by key."""
-    conditions, values = _conditions(
-        {
-            "p.owner_id = :owner_id": owner_id,
-            "p.property_id = :property_id": property_id,
-            "p.tenant_id = :tenant_id": tenant_id,
-            "p.status = :status": status,
-            "d.status = :disbursement_status": disbursement_status,
-            "p.created_at >= :since": since,
-            "p.created_at < :until": until,
-            "p.id < :before_id": before_id,
-        }
-    )
-    return reader.rows(_PAYMENT + conditions + " ORDER BY p.id DESC LIMIT :limit", **values, limit=limit)
+    filters = {
+        "p.owner_id = :owner_id": owner_id,
+        "p.property_id = :property_id": property_id,
+        "p.tenant_id = :tenant_id": tenant_id,
+        "p.status = :status": status,
+        "d.status = :disbursement_status": disbursement_status,
+        "p.created_at >= :since": since,
+        "p.created_at < :until": until,
+    }
+    return _newest_first(reader, _PAYMENT, "p.id", filters, before_id, limit)
+
+
+PAGE_ROWS = 1000
+
+
+def _newest_first(
+    reader: Reader, sql: str, key: str, filters: Mapping[str, Any], before_id: int | None, limit: int | None
+) -> Iterator[Row]:
+    """Rows by falling number, a page at a time, until the limit if there is one: memory stays flat, however many."""
+    while limit is None or limit > 0:
+        conditions, values = _conditions({**filters, f"{key} < :before_id": before_id})
+        size = PAGE_ROWS if limit is None else min(PAGE_ROWS, limit)
+        page = list(reader.rows(f"{sql}{conditions} ORDER BY {key} DESC LIMIT :size", **values, size=size))
+        yield from page
+        if len(page) < size:
+            return
+        before_id = page[-1]["id"]
+        limit = None if limit is None else limit - size
 
 
 def _conditions(filters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The conditions that have a value, and the value of each that names a place for it."""
     used = {condition: value for condition, value in filters.items() if value is not None}
-    values = {condition.rsplit(":", 1)[1]: value for condition, value in used.items()}
+    values = {condition.rsplit(":", 1)[1]: value for condition, value in used.items() if ":" in condition}
     return (" WHERE " + " AND ".join(used) if used else ""), values
 
 
@@ -382,14 +398,12 @@ def owner_summary(reader: Reader, owner_id: int) -> Row:
     return row
 
 
-def owner_disbursements(reader: Reader, owner_id: int, limit: int, before_id: int | None = None) -> Iterator[Row]:
-    """An owner's paid rents and what became of each share, newest first."""
-    conditions, values = _conditions({"p.owner_id = :owner_id": owner_id, "p.id < :before_id": before_id})
-    return reader.rows(
-        _PAYMENT + conditions + " AND p.disbursement_id IS NOT NULL ORDER BY p.id DESC LIMIT :limit",
-        **values,
-        limit=limit,
-    )
+def owner_disbursements(
+    reader: Reader, owner_id: int, limit: int | None, before_id: int | None = None
+) -> Iterator[Row]:
+    """An owner's paid rents and what became of each share, newest first; `before_id` continues a list by key."""
+    paid = {"p.owner_id = :owner_id": owner_id, "p.disbursement_id IS NOT NULL": True}
+    return _newest_first(reader, _PAYMENT, "p.id", paid, before_id, limit)
 
 
 # --- the register ----------------------------------------------------------------------------------------------------
@@ -686,21 +700,18 @@ def last_float(reader: Reader) -> Row | None:
 # --- callbacks and the journal ---------------------------------------------------------------------------------------
 
 
-_BEYOND = 2**31 - 1
-"""More than any number of a callback."""
+_CALLBACKS = """
+SELECT id, path, source_ip, received_at, state, outcome, payment_id, read_at, copies, last_copy_at FROM inbox
+"""
 
 
 def callbacks(
     reader: Reader, *, state: str | None = None, before_id: int | None = None, limit: int = 50
 ) -> Iterator[Row]:
     """Callbacks without their bodies, newest first; `before_id` continues a list by key."""
-    chosen = f"state = '{state}'" if state in ("new", "read", "held") else "1 = 1"  # in words: its index is partial
-    return reader.rows(
-        "SELECT id, path, source_ip, received_at, state, outcome, payment_id, read_at, copies, last_copy_at FROM inbox"
-        f" WHERE {chosen} AND id < :before_id ORDER BY id DESC LIMIT :limit",
-        before_id=_BEYOND if before_id is None else before_id,
-        limit=limit,
-    )
+    assert state in (None, "new", "read", "held")
+    chosen = {f"state = '{state}'": state}  # in words, because the index of those that are new or held is partial
+    return _newest_first(reader, _CALLBACKS, "id", chosen, before_id, limit)
 
 
 def callback(reader: Reader, callback_id: int) -> Row | None:
@@ -719,16 +730,13 @@ def journal(
     limit: int = 50,
 ) -> Iterator[Row]:
     """Entries of the journal, newest first; `before_id` continues a list by key."""
-    conditions, values = _conditions(
-        {
-            "payment_id = :payment_id": payment_id,
-            "event = :event": event,
-            "at >= :since": since,
-            "at < :until": until,
-            "id < :before_id": before_id,
-        }
-    )
-    return reader.rows(f"SELECT * FROM journal{conditions} ORDER BY id DESC LIMIT :limit", **values, limit=limit)
+    filters = {
+        "payment_id = :payment_id": payment_id,
+        "event = :event": event,
+        "at >= :since": since,
+        "at < :until": until,
+    }
+    return _newest_first(reader, "SELECT * FROM journal", "id", filters, before_id, limit)
 
 
 # --- the database itself ---------------------------------------------------------------------------------------------

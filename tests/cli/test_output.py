@@ -8,10 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from tests.cli.conftest import OFFLINE, Books
+from rentpay_cli.errors import BadDatabase
+from rentpay_cli.store import inbox, reads
+from tests.cli.conftest import OFFLINE, Books, Cli
 from tests.support.world import World
 
 RENTPAY = f"{sys.executable} -m rentpay_cli"
@@ -135,6 +139,79 @@ def test_a_database_that_fails_after_sending_leaves_it_unknown(world: World, env
     content = json.loads(done.stdout)
     assert content["error"]["code"] == "outcome_unknown"
     assert "rentpay status 1" in content["error"]["hint"]
+
+
+# --- a list that is printed as it is read --------------------------------------------------------------------------
+
+
+LISTS = [
+    (("payments",), "payments"),
+    (("history", "1"), "disbursements"),
+    (("journal", "list"), "entries"),
+    (("callbacks", "list"), "callbacks"),
+]
+
+
+@pytest.fixture
+def listed(books: Books) -> None:
+    """Three rows at least of everything that is listed."""
+    for number in range(3):
+        books.completed()
+        inbox.append(books.rt.database, [("collection", None, "127.0.0.1", b"%d" % number)], books.rt.now())
+
+
+@pytest.mark.parametrize(("command", "name"), LISTS)
+def test_a_list_is_laid_out_as_every_other_document(
+    cli: Cli, listed: None, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], name: str
+) -> None:
+    whole = cli(*command, "--json").out
+    content = json.loads(whole)
+    assert whole == json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+    assert content["success"] is True
+    assert len(content[name]) >= 3
+    monkeypatch.setattr(reads, "PAGE_ROWS", 1)
+    assert cli(*command, "--json").out == whole
+    assert cli.json(*command, "--limit", "2")[name] == content[name][:2]
+    assert cli.json(*command, "--before", "1")[name] == []
+
+
+@pytest.mark.parametrize(("command", "name"), LISTS)
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [
+        (BadDatabase("The disk is broken."), (4, "database")),
+        (KeyboardInterrupt(), (130, "interrupted")),
+    ],
+)
+@pytest.mark.parametrize("whole_pages", [0, 1, 2])
+def test_a_list_that_cannot_be_read_to_its_end_is_one_document_that_says_so(
+    cli: Cli,
+    listed: None,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+    name: str,
+    failure: BaseException,
+    expected: tuple[int, str],
+    whole_pages: int,
+) -> None:
+    readable = reads.Reader.rows
+    pages = iter(range(whole_pages))
+
+    def breaking(reader: reads.Reader, sql: str, **values: Any) -> Iterator[reads.Row]:
+        if "size" in values and next(pages, None) is None:
+            raise failure
+        return readable(reader, sql, **values)
+
+    monkeypatch.setattr(reads, "PAGE_ROWS", 1)
+    monkeypatch.setattr(reads.Reader, "rows", breaking)
+    ran = cli(*command, "--json")
+    assert (ran.status, ran.json["error"]["code"]) == expected
+    assert ran.json["success"] is False
+    if whole_pages:
+        assert [len(ran.json[name]), list(ran.json)[-2:]] == [whole_pages, ["success", "error"]]
+        assert ran.out == json.dumps(ran.json, ensure_ascii=False, indent=2) + "\n"
+    else:
+        assert ran.refusal == expected
 
 
 # --- Ctrl-C ----------------------------------------------------------------------------------------------------------

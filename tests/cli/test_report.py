@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import tracemalloc
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import cast
 
 import pytest
 
-from rentpay_cli.cli import report, sheet
+from rentpay_cli.cli import report, sheet, show
 from rentpay_cli.core.evidence import Moved, NotMoved
 from rentpay_cli.errors import WrongUse
 from rentpay_cli.flows.period import read_period
+from rentpay_cli.store import reads
 from tests.cli.conftest import Books, Cli
 from tests.support.terminal import in_a_terminal
 
@@ -155,7 +157,7 @@ def test_the_statuses_are_also_csv(cli: Cli, books: Books) -> None:
 def test_payments_and_a_history_are_streamed_as_csv_without_an_end_at_fifty(
     cli: Cli, books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sheet, "PAGE_ROWS", 2)
+    monkeypatch.setattr(reads, "PAGE_ROWS", 2)
     for _ in range(5):
         books.completed()
     for arguments, first in ((("payments",), "id"), (("history", "1"), "paymentId")):
@@ -187,10 +189,15 @@ def test_a_cell_is_never_a_formula(capsys: pytest.CaptureFixture[str]) -> None:
     assert {row[1] for row in rows[1:]} == {"-78"}
 
 
-def test_a_million_rows_need_no_more_memory_than_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fetch(size: int, before_id: int | None) -> list[dict[str, Any]]:
-        start = before_id or 50_001
-        return [{"id": start - n, "text": "x" * 100} for n in range(1, size + 1) if start > n]
+@pytest.mark.parametrize(
+    "written", [lambda rows: sheet.write(["id", "text"], rows), lambda rows: show.document_with_list("rows", rows)]
+)
+def test_a_million_rows_need_no_more_memory_than_a_page(
+    written: Callable[[Iterator[reads.Row]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Table:
+        def rows(self, _: str, *, size: int, before_id: int = 50_001) -> Iterator[reads.Row]:
+            return iter([{"id": before_id - n, "text": "x" * 100} for n in range(1, size + 1) if before_id > n])
 
     class Nowhere(io.StringIO):
         def write(self, text: str) -> int:
@@ -199,7 +206,7 @@ def test_a_million_rows_need_no_more_memory_than_a_page(monkeypatch: pytest.Monk
     monkeypatch.setattr("sys.stdout", Nowhere())
     tracemalloc.start()
     try:
-        sheet.write(["id", "text"], sheet.pages(fetch, None, None))
+        written(reads.payments(cast(reads.Reader, Table()), limit=None))
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
