@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from rentpay_cli.config import Settings
 from rentpay_cli.core.access import EVERYTHING, Scope
-from rentpay_cli.store import access_reads, reads
+from rentpay_cli.store import access_reads, readonly
 
 if TYPE_CHECKING:
     from rentpay_cli.daraja.client import Mpesa
@@ -69,15 +69,15 @@ class Runtime:
         """The database, made if it is not there yet; raises `BadDatabase`."""
         from rentpay_cli.store.engine import Database
 
-        reads.ensure(self.settings.database_url, self.settings.environment, self.made_database).close()
+        readonly.ensure(self.settings.database_url, self.settings.environment, self.made_database).close()
         return Database(self.settings.database_url)
 
     @cached_property
-    def reader(self) -> reads.Reader:
+    def reader(self) -> readonly.Reader:
         """The read-only side of the database; raises `BadDatabase`, also if there is none: who looks makes nothing."""
-        found = reads.existing(self.settings.database_url, self.settings.environment)
+        found = readonly.existing(self.settings.database_url, self.settings.environment)
         if found is None:
-            raise reads.no_database(self.settings.database_url, self.settings.environment)
+            raise readonly.no_database(self.settings.database_url, self.settings.environment)
         access_reads.narrow(found, self.scope)
         return found
 

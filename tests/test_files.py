@@ -15,7 +15,7 @@ from rentpay_cli.daraja.auth import Token, TokenCache
 from rentpay_cli.errors import BadDatabase
 from rentpay_cli.flows.doctor import Result, examine
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import reads
+from rentpay_cli.store import readonly
 from tests.cli.conftest import OFFLINE
 from tests.support.world import settings_for
 
@@ -96,7 +96,7 @@ def test_a_database_is_never_written_through_a_link(tmp_path: Path, leads_to: st
     for use in (
         lambda: rt.database,
         lambda: rt.reader,
-        lambda: reads.ensure(rt.settings.database_url, "simulator", str),
+        lambda: readonly.ensure(rt.settings.database_url, "simulator", str),
     ):
         with pytest.raises(BadDatabase, match="symbolic link"):
             use()

@@ -14,7 +14,7 @@ import pytest
 from rentpay_cli.cli.serve import _metrics
 from rentpay_cli.listener import build_app
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import reads
+from rentpay_cli.store import health_reads
 from rentpay_cli.worker import Worker
 
 NOON = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -73,7 +73,7 @@ def test_a_worker_leaves_a_sign_of_life_at_most_every_15_seconds(rt: Runtime) ->
     for seconds in (0, 14, 15, 16, -60):  # the clock may be set back
         rt.now = lambda seconds=seconds: NOON + timedelta(seconds=seconds)
         worker._leave_sign()
-        row = reads.health(rt.reader, pending_before=0, processing_before=0, silence_before=0, untold_since=0)
+        row = health_reads.health(rt.reader, pending_before=0, processing_before=0, silence_before=0, untold_since=0)
         told.append(int(row["worker_alive_at"]) - int(NOON.timestamp() * 1000))
     assert told == [0, 0, 15_000, 15_000, -60_000]
 

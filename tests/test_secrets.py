@@ -29,7 +29,7 @@ import pytest
 from rentpay_cli.core import redact
 from rentpay_cli.simulator.options import Options
 from rentpay_cli.simulator.server import Started, running
-from rentpay_cli.store import reads
+from rentpay_cli.store import readonly
 
 MARKS = {
     "consumer key": "MarkKeyQw7zT4bVx9LmN2",
@@ -328,7 +328,7 @@ def everything_kept(run: Journey, database_url: str) -> Iterator[tuple[str, byte
     for path in run.folder.parent.rglob("*"):
         if path.is_file() and path.name != ".env" and run.folder.parent / "simulator" not in path.parents:
             yield str(path), path.read_bytes()
-    reader = reads.existing(database_url, "simulator")
+    reader = readonly.existing(database_url, "simulator")
     assert reader is not None
     names = (
         "SELECT name FROM sqlite_master WHERE type = 'table'"

@@ -23,7 +23,7 @@ from rentpay_cli.config import check_settings
 from rentpay_cli.flows import collect, register
 from rentpay_cli.flows.disburse import disburse
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import reads
+from rentpay_cli.store import health_reads, readonly, reads
 
 PATIENCE_SECONDS = 20
 SECRETS = {
@@ -124,7 +124,7 @@ class Stage:
     def ask(self, phone: str = "0722000111") -> int:
         return collect.initiate(self.rt, property_reference="1", phone=phone, force=True).payment_id
 
-    def row(self, payment_id: int) -> reads.Row:
+    def row(self, payment_id: int) -> readonly.Row:
         row = reads.payment(self.rt.reader, payment_id)
         assert row is not None
         return row
@@ -217,7 +217,7 @@ def test_what_was_answered_survives_sudden_death(stage: Stage) -> None:
     assert set(answered) <= stored
     assert len(answered) > 100
     with stage.listening():  # and the next one reads them all
-        eventually(lambda: reads.open_work(stage.rt.reader)["unread"] == 0)
+        eventually(lambda: health_reads.open_work(stage.rt.reader)["unread"] == 0)
 
 
 def test_with_auto_disbursement_the_owner_is_paid_by_itself_and_once(stage: Stage) -> None:
@@ -295,7 +295,7 @@ def test_a_database_that_is_locked_for_a_while_delays_and_loses_nothing(stage: S
         for thread in threads:
             thread.join()
         assert answers == [200] * 5
-        eventually(lambda: reads.open_work(stage.rt.reader)["unread"] == 0)
+        eventually(lambda: health_reads.open_work(stage.rt.reader)["unread"] == 0)
         rows = list(stage.rt.reader.rows("SELECT body FROM inbox"))
         assert sorted(bytes(row["body"]) for row in rows) == [b"0", b"1", b"2", b"3", b"4"]
         assert httpx.get(f"{stage.url}/healthz").status_code == 200

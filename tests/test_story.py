@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rentpay_cli.flows.disburse import disburse
-from rentpay_cli.store import reads
+from rentpay_cli.store import report_reads
 from tests.support.world import World
 
 
@@ -20,7 +20,7 @@ def test_rent_reaches_the_owner_and_the_fee_stays_with_the_platform(world: World
     assert row["transaction_id"] == paid["receipt"]
     (collected,) = world.transfers("stk")
     assert row["receipt"] == collected["receipt"]
-    (month,) = reads.revenue(world.rt.reader, "month", None, None)
+    (month,) = report_reads.revenue(world.rt.reader, "month", None, None)
     assert (month["payments"], month["fee_cents"]) == (1, 50_000)
     assert world.held() == []
     assert world.findings() == []

@@ -13,7 +13,7 @@ from rentpay_cli import worker
 from rentpay_cli.core.evidence import Acknowledged, Refused, Unanswered
 from rentpay_cli.errors import BadDatabase
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import inbox, reads
+from rentpay_cli.store import health_reads, inbox, reads
 from rentpay_cli.worker import Worker, round_of_work
 from tests.cli.conftest import Books
 from tests.support.scripted import ScriptedMpesa, script
@@ -89,7 +89,7 @@ def arrive(rt: Runtime, number: int) -> None:
 
 
 def unread(rt: Runtime) -> int:
-    return int(reads.open_work(rt.reader)["unread"])
+    return int(health_reads.open_work(rt.reader)["unread"])
 
 
 def test_a_round_reads_so_many_and_no_more(rt: Runtime, log: Log) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rentpay_cli.cli.common import invocation
 
 if TYPE_CHECKING:
-    from rentpay_cli.store.reads import Reader
+    from rentpay_cli.store.readonly import Reader
 
 MOST = 50
 
@@ -37,7 +37,7 @@ def _reader() -> Iterator[Reader]:
     """The database as the settings name it, as far as it is for whoever types; it is never made here."""
     from rentpay_cli.config import load_settings, read_token
     from rentpay_cli.flows import permit
-    from rentpay_cli.store.report_reads import open_if_there
+    from rentpay_cli.store.readonly import open_if_there
 
     os.environ.setdefault("PGCONNECT_TIMEOUT", "2")
     env_file = invocation.env_file and str(
@@ -71,7 +71,7 @@ def _registered(kind: str) -> Callable[[Reader, str], Iterator[tuple[str, str]]]
 
     def find(reader: Reader, incomplete: str) -> Iterator[tuple[str, str]]:
         from rentpay_cli.core.redact import printable
-        from rentpay_cli.store.report_reads import names_beginning
+        from rentpay_cli.store.reads import names_beginning
 
         for row in names_beginning(reader, kind, incomplete, MOST):
             name, number = printable(row["name"], 80), str(row["id"])

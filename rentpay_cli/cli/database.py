@@ -25,12 +25,12 @@ def upgrade() -> None:
     rentpay database upgrade
     """
     from rentpay_cli.config import load_settings
-    from rentpay_cli.store import reads, schema
+    from rentpay_cli.store import readonly, schema
 
     settings = load_settings(invocation.env_file)
     admit_to(settings)
     schema.create_or_upgrade(settings.database_url, settings.environment)
-    reads.ensure(settings.database_url, settings.environment, lambda _: None).close()
+    readonly.ensure(settings.database_url, settings.environment, lambda _: None).close()
     if show.wants_json():
         show.document(message="The database is current", schema=schema.CURRENT)
     else:

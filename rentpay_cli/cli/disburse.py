@@ -117,7 +117,7 @@ def retry_failed(
     from rentpay_cli.core.money import show_kes
     from rentpay_cli.errors import WrongUse
     from rentpay_cli.flows import retry as flow
-    from rentpay_cli.store import reads
+    from rentpay_cli.store import health_reads
 
     if include not in (None, "mend-first"):
         raise WrongUse(f"'{include}' is not a value of --include.", "Use --include mend-first.")
@@ -133,7 +133,7 @@ def retry_failed(
         if not show.wants_json():
             _show_plan(plan, words)
         if dry_run or not plan.sends:
-            stop = reads.stop_in_force(rt.reader)
+            stop = health_reads.stop_in_force(rt.reader)
             _show_unsent(plan, dry_run, stop["reason"] if stop else None)
             return
         confirm_in_production(rt, f"Send {words}?")

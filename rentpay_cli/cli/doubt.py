@@ -32,7 +32,7 @@ def chase(wait: Wait = False, timeout: Timeout = WAIT_SECONDS) -> None:
     rentpay chase --wait
     """
     from rentpay_cli.flows.chase import chase as flow
-    from rentpay_cli.store import reads
+    from rentpay_cli.store import health_reads, reads
 
     with runtime() as rt:
         say_environment(rt)
@@ -49,7 +49,7 @@ def chase(wait: Wait = False, timeout: Timeout = WAIT_SECONDS) -> None:
 
             until(answered, timeout, "Waiting for M-Pesa…")
         rows = [reads.payment(rt.reader, each.payment_id) for each in chased]
-        unclear = reads.unclear(rt.reader)
+        unclear = health_reads.unclear(rt.reader)
     asked = {(each.payment_id, each.direction.value) for each in chased}
     left_out = [row for row in unclear if (row["payment_id"], row["direction"]) not in asked]
     results: list[documents.Row] = [
@@ -155,13 +155,13 @@ def stop(
     """
     from rentpay_cli.flows.look import one
     from rentpay_cli.flows.payouts import stop_payouts
-    from rentpay_cli.store import reads
+    from rentpay_cli.store import health_reads
 
     with runtime() as rt:
         say_environment(rt)
         owner = None if owner is None else str(one(rt, "owner", owner)["name"])
         stop_payouts(rt, reason, owner)
-        is_stopped = reads.stop_in_force(rt.reader) is not None
+        is_stopped = health_reads.stop_in_force(rt.reader) is not None
     if show.wants_json():
         show.document(message="Payouts stopped", stopped=is_stopped, owner=owner, reason=reason)
     elif owner is None:
@@ -188,12 +188,12 @@ def resume(owner: _OneOwner = None) -> None:
         return
     from rentpay_cli.core.disburse import follows_restore
     from rentpay_cli.flows.payouts import resume_payouts
-    from rentpay_cli.store import reads
+    from rentpay_cli.store import health_reads
 
     with runtime() as rt:
         say_environment(rt)
-        stop = reads.stop_in_force(rt.reader)
-        unsent = reads.unsent(rt.reader)
+        stop = health_reads.stop_in_force(rt.reader)
+        unsent = health_reads.unsent(rt.reader)
         if stop is not None and follows_restore(stop["reason"]) and unsent["payouts"]:
             words = _unsent_words(stop, unsent)
             if invocation.yes and not show.wants_json():
@@ -221,14 +221,14 @@ def resume(owner: _OneOwner = None) -> None:
 def _resume_owner(reference: str) -> None:
     from rentpay_cli.flows.look import one
     from rentpay_cli.flows.payouts import resume_payouts
-    from rentpay_cli.store import reads
+    from rentpay_cli.store import health_reads
 
     with runtime() as rt:
         say_environment(rt)
         owner = str(one(rt, "owner", reference)["name"])
         confirm_in_production(rt, f"Let payouts to {owner} leave again?")
         reason = resume_payouts(rt, owner)
-        is_stopped = reads.stop_in_force(rt.reader) is not None
+        is_stopped = health_reads.stop_in_force(rt.reader) is not None
     if show.wants_json():
         show.document(message="Payouts resumed", stopped=is_stopped, owner=owner, reason=reason)
         return
@@ -254,10 +254,10 @@ def show_stop() -> None:
     rentpay payouts show
     """
     from rentpay_cli.core.disburse import follows_restore
-    from rentpay_cli.store import reads
+    from rentpay_cli.store import health_reads
 
     with runtime() as rt:
-        found, owners = reads.stop_in_force(rt.reader), reads.owner_stops(rt.reader)
+        found, owners = health_reads.stop_in_force(rt.reader), health_reads.owner_stops(rt.reader)
     if show.wants_json():
         show.document(
             owners=[

@@ -204,10 +204,10 @@ def _ask(text: str, default: str, problem: Callable[[str], str], *, secret: bool
 
 
 def _make_database(settings: Settings) -> None:
-    from rentpay_cli.store import reads
+    from rentpay_cli.store import readonly
 
     made = (lambda _: None) if invocation.json else say_made
-    reads.ensure(settings.database_url, settings.environment, made).close()
+    readonly.ensure(settings.database_url, settings.environment, made).close()
 
 
 def _heading(environment: str) -> str:

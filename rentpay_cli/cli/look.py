@@ -41,7 +41,7 @@ def status(
     rentpay status ws_CO_231120260712345678 --watch
     """
     from rentpay_cli.flows.look import payment_number
-    from rentpay_cli.store import reads
+    from rentpay_cli.store import health_reads, reads
 
     with runtime() as rt:
         number = payment_number(rt, payment)
@@ -51,7 +51,7 @@ def status(
         assert row is not None  # it was just found
         attempts = reads.attempts(rt.reader, number)
         findings = reads.open_findings(rt.reader, number)
-        stop = reads.stop_against(rt.reader, row["owner_id"])
+        stop = health_reads.stop_against(rt.reader, row["owner_id"])
         sees_all = rt.scope == EVERYTHING
     if show.wants_json():
         payouts = [attempt for attempt in attempts if attempt["direction"] == "payout"]

@@ -65,12 +65,12 @@ def list_notices(
     rentpay notify list --state failed --json
     """
     from rentpay_cli.errors import WrongUse
-    from rentpay_cli.store import report_reads
+    from rentpay_cli.store import reads
 
     if state not in (None, "new", "sending", "sent", "failed", "unknown"):
         raise WrongUse(f"'{state}' is not a state of a notice.", "Use new, sending, sent, failed or unknown.")
     with runtime() as rt:
-        rows = list(report_reads.notices(rt.reader, state, limit))
+        rows = list(reads.notices(rt.reader, state, limit))
     if show.wants_json():
         show.document(notices=[_document(row) for row in rows])
         return

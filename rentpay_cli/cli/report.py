@@ -49,14 +49,14 @@ def revenue(
     from rentpay_cli.errors import WrongUse
     from rentpay_cli.flows.look import today
     from rentpay_cli.flows.period import read_period
-    from rentpay_cli.store import reads, report_reads
+    from rentpay_cli.store import report_reads
 
     if by not in ("day", "month", "owner", "property"):
         raise WrongUse(f"'{by}' is not a value of --by.", "Use day, month, owner or property.")
     wants_csv = sheet.chosen(form)
     with runtime() as rt:
         period = read_period(today(rt), since=since, until=until, month=month, last=last)
-        rows = reads.revenue(rt.reader, by, *period.day_numbers)
+        rows = report_reads.revenue(rt.reader, by, *period.day_numbers)
         not_told = report_reads.charges_not_told(rt.reader, *period.day_numbers)
     items = [_revenue_item(by, row) for row in rows]
     if wants_csv:
@@ -305,11 +305,11 @@ def ledger() -> None:
     rentpay report ledger --json
     """
     from rentpay_cli.core.ledger import Facts, out_of_balance_cents, trial_balance
-    from rentpay_cli.store import reads
+    from rentpay_cli.store import report_reads
 
     with runtime() as rt:
-        facts = Facts(**{name: int(cents) for name, cents in reads.ledger_facts(rt.reader).items()})
-        unknown = reads.unknown_charges(rt.reader)
+        facts = Facts(**{name: int(cents) for name, cents in report_reads.ledger_facts(rt.reader).items()})
+        unknown = report_reads.charges_not_told(rt.reader, None, None)
     lines = trial_balance(facts)
     difference = out_of_balance_cents(lines)
     if show.wants_json():

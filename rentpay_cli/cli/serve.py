@@ -52,7 +52,7 @@ def _serve(rt: Runtime, host: str, port: int) -> None:
     from rentpay_cli.flows.notices import notifier_of
     from rentpay_cli.listener import build_app, listen_on, serve
     from rentpay_cli.runtime import Runtime
-    from rentpay_cli.store import inbox, reads, signs
+    from rentpay_cli.store import health_reads, inbox, signs
     from rentpay_cli.worker import Teller, Worker
 
     log = _logger()
@@ -82,7 +82,7 @@ def _serve(rt: Runtime, host: str, port: int) -> None:
         health=worker.health,
         metrics=lambda: _metrics(rt, log),
     )
-    _announce(rt, host, bound.getsockname()[1], reads.open_work(rt.reader))
+    _announce(rt, host, bound.getsockname()[1], health_reads.open_work(rt.reader))
     log("listening", port=bound.getsockname()[1], environment=rt.settings.environment)
     worker.start()
     teller.start()

@@ -75,13 +75,13 @@ def _look(rt: Runtime) -> dict[str, Any]:
     """Everything on the screen, as it is now."""
     from rentpay_cli.core.health import findings
     from rentpay_cli.flows.health import facts, usual_thresholds
-    from rentpay_cli.store import reads, report_reads
+    from rentpay_cli.store import health_reads, reads
 
     usual = usual_thresholds(rt.settings)
     return {
         "heading": f"rentpay, {rt.settings.environment}, {show_local(rt.now())}. Ctrl-C ends it.",
         "findings": findings(facts(rt, usual), usual),
-        "on_their_way": report_reads.on_their_way(rt.reader, 100),
+        "on_their_way": health_reads.on_their_way(rt.reader, 100),
         "payments": list(reads.payments(rt.reader, limit=100)),
     }
 

@@ -24,7 +24,7 @@ from rentpay_cli.core.money import show_kes
 from rentpay_cli.errors import RentpayError
 from rentpay_cli.flows.health import facts, usual_thresholds
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import reads
+from rentpay_cli.store import readonly, reads
 from rentpay_cli.store.backup import BESIDE
 
 LEAST_FREE_BYTES = 200_000_000
@@ -173,7 +173,7 @@ def _database(rt: Runtime) -> Checks:
 
 def _open_database(rt: Runtime) -> Checks:
     url = rt.settings.database_url
-    reader = reads.existing(url, rt.settings.environment)
+    reader = readonly.existing(url, rt.settings.environment)
     if reader is None:
         mend = "The first command that needs it makes it, such as: rentpay owner list"
         yield Check("database", Result.NOTE, "There is no database yet.", mend)
@@ -188,8 +188,8 @@ def _open_database(rt: Runtime) -> Checks:
         yield from _news(rt)
 
 
-def _sound(reader: reads.Reader) -> Checks:
-    damage = reads.damage(reader)
+def _sound(reader: readonly.Reader) -> Checks:
+    damage = readonly.damage(reader)
     if damage:
         mend = "Stop everything that uses it, and go back to a copy: rentpay restore FILE"
         yield Check("database", Result.WRONG, f"It is damaged: {damage[0]}", mend)
@@ -218,8 +218,8 @@ def _file(path: Path) -> Checks:
         yield _ok("database", text)
 
 
-def _backup(reader: reads.Reader, now: datetime) -> Checks:
-    kept, mend = reads.setting(reader, "last_backup_at"), "rentpay backup FILE"
+def _backup(reader: readonly.Reader, now: datetime) -> Checks:
+    kept, mend = readonly.setting(reader, "last_backup_at"), "rentpay backup FILE"
     if kept is None:
         yield Check("backup", Result.NOTE, "No copy of the database was ever made.", mend)
         return

@@ -9,7 +9,7 @@ from rentpay_cli.config import Settings
 from rentpay_cli.core.clock import from_milliseconds, to_milliseconds
 from rentpay_cli.core.health import Facts, Thresholds, metrics
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import reads
+from rentpay_cli.store import health_reads
 
 
 def usual_thresholds(settings: Settings) -> Thresholds:
@@ -24,15 +24,15 @@ def facts(rt: Runtime, thresholds: Thresholds) -> Facts:
     def before(**age: int) -> int:
         return to_milliseconds(now - timedelta(**age))
 
-    row = reads.health(
+    row = health_reads.health(
         rt.reader,
         pending_before=before(minutes=thresholds.pending_minutes),
         processing_before=before(minutes=thresholds.processing_minutes),
         silence_before=before(minutes=thresholds.silence_minutes),
         untold_since=before(days=1),
     )
-    stop = reads.stop_in_force(rt.reader) or {}
-    reading = reads.last_float(rt.reader) or {}
+    stop = health_reads.stop_in_force(rt.reader) or {}
+    reading = health_reads.last_float(rt.reader) or {}
     counts: dict[str, Any] = {name: int(value) for name, value in row.items() if name not in _OPTIONAL}
     refused = row["refused_at"] is not None and int(row["refused_at"]) > before(days=1)
     return Facts(

@@ -10,10 +10,10 @@ from rentpay_cli.core.nearest import no_such
 from rentpay_cli.core.redact import printable
 from rentpay_cli.errors import NotFound, WrongUse
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import reads
+from rentpay_cli.store import readonly, reads
 
 
-def one(rt: Runtime, kind: str, reference: str) -> reads.Row:
+def one(rt: Runtime, kind: str, reference: str) -> readonly.Row:
     """The owner, property or tenant with this number or name, for reading; raises `NotFound`, `WrongUse`."""
     found = reads.registered(rt.reader, kind, reference)
     if not found:

@@ -13,7 +13,7 @@ from rentpay_cli.daraja.incoming import Organisation
 from rentpay_cli.errors import BadConfiguration, NotAllowed, RuleRefused
 from rentpay_cli.flows.look import one
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import access, journal, reads, register
+from rentpay_cli.store import access, journal, readonly, reads, register
 from rentpay_cli.store.tables import PaybillChange, Property
 
 
@@ -118,7 +118,7 @@ def proposal(rt: Runtime, reference: str) -> Proposal:
     )
 
 
-def _proposed_name(rt: Runtime, row: reads.Row) -> Proposal:
+def _proposed_name(rt: Runtime, row: readonly.Row) -> Proposal:
     """The name that M-Pesa gives to the paybill that the property has: in its last result, or when it is asked."""
     paybill, known = row["paybill"], row["paybill_name"]
     reported = reads.reported_name(rt.reader, row["id"], paybill)

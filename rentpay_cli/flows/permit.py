@@ -9,7 +9,7 @@ from rentpay_cli.core.access import MENDING, RULES, Reach, Role, Scope, is_secre
 from rentpay_cli.core.redact import printable
 from rentpay_cli.errors import BadDatabase, NotAllowed
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import access_reads, reads
+from rentpay_cli.store import access_reads, readonly
 
 Token = Callable[[], str | None]
 """Reads the token of whoever asks, where one is needed; raises `BadConfiguration`."""
@@ -52,7 +52,7 @@ def admit(rt: Runtime, command: str, token: Token) -> bool:
     return False
 
 
-def narrow(reader: reads.Reader, token: Token) -> None:
+def narrow(reader: readonly.Reader, token: Token) -> None:
     """Let a reader see only what belongs to whoever asks; raises `NotAllowed` if nobody knows who that is."""
     if not access_reads.has_admin(reader):
         return
@@ -78,14 +78,14 @@ def _who_may(command: str) -> str:
     return " or ".join(_A[role] for role in RULES.get(command, {})) or "nobody may"
 
 
-def _reader(rt: Runtime, command: str) -> reads.Reader | None:
+def _reader(rt: Runtime, command: str) -> readonly.Reader | None:
     """The database in which it stands who has access; None if there is none, or none in which that could stand."""
     url = rt.settings.database_url
     if command not in MENDING:
-        return reads.existing(url, rt.settings.environment)
+        return readonly.existing(url, rt.settings.environment)
     reader = None
     try:
-        reader = reads.open_unchecked(url, untouched=True)
+        reader = readonly.open_unchecked(url, untouched=True)
         if reader is not None:
             access_reads.has_admin(reader)
         return reader
@@ -95,7 +95,7 @@ def _reader(rt: Runtime, command: str) -> reads.Reader | None:
         return None
 
 
-def _keep(rt: Runtime, command: str, reader: reads.Reader) -> None:
+def _keep(rt: Runtime, command: str, reader: readonly.Reader) -> None:
     """Let the runtime read by this connection, so that no second one is opened; what is mended is not held open."""
     if command in MENDING:
         reader.close()
@@ -104,7 +104,7 @@ def _keep(rt: Runtime, command: str, reader: reads.Reader) -> None:
     rt.reader = reader
 
 
-def _holder(reader: reads.Reader, text: str | None) -> reads.Row | None:
+def _holder(reader: readonly.Reader, text: str | None) -> readonly.Row | None:
     """The access that the token belongs to; a number that nobody has takes as long to refuse as a wrong secret."""
     claimed = read_token(text or "")
     if claimed is None:
@@ -115,7 +115,7 @@ def _holder(reader: reads.Reader, text: str | None) -> reads.Row | None:
     return holder if is_secret(secret, kept["salt"], kept["token_hash"]) else None
 
 
-def _scope(holder: reads.Row, of: Reach) -> Scope:
+def _scope(holder: readonly.Row, of: Reach) -> Scope:
     return Scope() if of is Reach.ALL else Scope(owner_id=holder["owner_id"], tenant_id=holder["tenant_id"])
 
 

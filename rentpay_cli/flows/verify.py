@@ -12,7 +12,7 @@ from rentpay_cli.core.money import show_kes
 from rentpay_cli.core.redact import printable
 from rentpay_cli.errors import NeedsAttention, WrongUse
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import derived, reads
+from rentpay_cli.store import derived, report_reads
 from rentpay_cli.store.derived import Derived
 
 OnProgress = Callable[[int, int], None]
@@ -138,7 +138,7 @@ def _check_sums(rt: Runtime, sums: Counter[str]) -> None:
     day = derived.day_that_differs(rt.reader)
     if day is not None:
         raise _does_not_fit(f"What is kept as earned on the day {day} is not what its disbursements add up to.")
-    for name, cents in reads.ledger_facts(rt.reader).items():
+    for name, cents in report_reads.ledger_facts(rt.reader).items():
         if int(cents) != sums[name]:
             words = name.removesuffix("_cents").replace("_", " ")
             by_journal, by_tables = show_kes(sums[name]), show_kes(int(cents))

@@ -7,7 +7,7 @@ whom it is for. Plain SQL on the driver: the commands that are typed most must s
 from __future__ import annotations
 
 from rentpay_cli.core.access import Scope
-from rentpay_cli.store.reads import Reader, Row
+from rentpay_cli.store.readonly import Reader, Row
 
 
 def has_admin(reader: Reader) -> bool:

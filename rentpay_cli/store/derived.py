@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 
 from rentpay_cli.core.journal import WATCHED, Columns, Entry
-from rentpay_cli.store.reads import Reader, Row
+from rentpay_cli.store.readonly import Reader, Row
 
 PAGE = 2_000
 BODIES_PAGE = 200

@@ -2,9 +2,64 @@
 
 from __future__ import annotations
 
-from rentpay_cli.errors import BadDatabase
-from rentpay_cli.store import reads
-from rentpay_cli.store.reads import Reader, Row
+from rentpay_cli.store.readonly import Reader, Row, where_all
+
+_SUMS = """
+    sum({payments}) AS payments, sum(collected_cents) AS collected_cents, sum(fee_cents) AS fee_cents,
+    sum(amount_cents) AS disbursed_cents, coalesce(sum(charge_cents), 0) AS charge_cents
+"""
+_REVENUE_OF_DAYS = {
+    "day": f"SELECT day AS key, {_SUMS.format(payments='payments')} FROM revenue_day",
+    "month": f"SELECT day / 100 AS key, {_SUMS.format(payments='payments')} FROM revenue_day",
+}
+"""Read from the sums that the database keeps for each day (`migrations/totals.py`)."""
+_REVENUE = {
+    "owner": f"""
+        SELECT o.name AS key, {_SUMS.format(payments="payment_count")}
+          FROM disbursement d JOIN owner o ON o.id = d.owner_id
+    """,
+    "property": """
+        SELECT max(pr.name) AS key, count(*) AS payments, sum(p.amount_cents) AS collected_cents,
+               sum(p.fee_cents) AS fee_cents, sum(p.share_cents) AS disbursed_cents,
+               coalesce(sum(d.charge_cents), 0) AS charge_cents
+          FROM disbursement d JOIN payment p ON p.disbursement_id = d.id JOIN property pr ON pr.id = p.property_id
+    """,
+}
+_GROUP = {
+    "owner": "o.id, o.name",
+    "property": "p.property_id",
+}
+"""Properties by number alone, or else SQLite compares names a million times: 0.6 s instead of 1.0 s."""
+
+
+def revenue(reader: Reader, by: str, first_day: int | None, last_day: int | None) -> list[Row]:
+    """Fees earned on completed disbursements from one East African day to another, both included."""
+    if by in _REVENUE_OF_DAYS:
+        conditions, values = where_all({"day >= :first_day": first_day, "day <= :last_day": last_day})
+        return list(reader.rows(f"{_REVENUE_OF_DAYS[by]} {conditions} GROUP BY 1 ORDER BY 1", **values))
+    conditions, values = where_all(
+        {"d.completed_day >= :first_day": first_day, "d.completed_day <= :last_day": last_day}
+    )
+    where = conditions + (" AND " if conditions else " WHERE ") + "d.status = 'completed'"
+    return list(reader.rows(f"{_REVENUE[by]} {where} GROUP BY {_GROUP[by]} ORDER BY 1", **values))
+
+
+def ledger_facts(reader: Reader) -> Row:
+    """Sums over settled facts: M-Pesa payments that succeeded, and disbursements that completed."""
+    row = reader.one(
+        """
+        SELECT coalesce(sum(collected_cents), 0) AS collected_cents, coalesce(sum(fee_cents), 0) AS fee_cents,
+               coalesce(sum(share_cents), 0) AS share_cents, coalesce(sum(paid_out_cents), 0) AS paid_out_cents,
+               coalesce(sum(charge_cents), 0) AS charge_cents
+          FROM (SELECT amount_cents AS collected_cents, fee_cents, share_cents, 0 AS paid_out_cents, 0 AS charge_cents
+                  FROM payment WHERE status = 'success' AND method = 'mpesa'
+                UNION ALL
+                SELECT 0, 0, 0, amount_cents, charge_cents FROM revenue_day) AS facts
+        """
+    )
+    assert row is not None  # an aggregate always has a row
+    return row
+
 
 _IN_PERIOD = "d.created_at >= :since AND d.created_at < :until"
 _ENDLESS = 2**62
@@ -85,61 +140,3 @@ def charges_not_told(reader: Reader, first_day: int | None, last_day: int | None
         last=last_day or 99991231,
     )
     return int(row["n"]) if row else 0
-
-
-def on_their_way(reader: Reader, limit: int) -> list[Row]:
-    """Shares that are to be sent or were sent and are not settled, newest first."""
-    return list(
-        reader.rows(
-            """
-            SELECT p.id, d.status AS disbursement_status, d.amount_cents, o.name AS owner_name,
-                   d.created_at, x.state AS payout_state
-              FROM disbursement d
-              JOIN payment p ON p.disbursement_id = d.id
-              JOIN owner o ON o.id = d.owner_id
-              LEFT JOIN attempt x ON x.disbursement_id = d.id
-                    AND x.number = (SELECT max(y.number) FROM attempt y WHERE y.disbursement_id = d.id)
-             WHERE d.status IN ('pending','processing')
-             ORDER BY d.id DESC LIMIT :limit
-            """,
-            limit=limit,
-        )
-    )
-
-
-def open_if_there(url: str) -> Reader:
-    """The database for reading, neither made nor checked; raises `BadDatabase`."""
-    reader = reads.open_unchecked(url)
-    if reader is None:
-        raise BadDatabase("There is no database yet.")
-    return reader
-
-
-def names_beginning(reader: Reader, kind: str, text: str, limit: int) -> list[Row]:
-    """Owners, properties or tenants whose name begins so, or whose number does if the text is one."""
-    assert kind in ("owner", "property", "tenant")
-    column = "CAST(id AS TEXT)" if text.isdigit() else "lower(name)"
-    return list(
-        reader.rows(
-            f"SELECT id, name FROM {kind} WHERE substr({column}, 1, :length) = lower(:text)"
-            f" ORDER BY {column} LIMIT :limit",
-            length=len(text),
-            text=text,
-            limit=limit,
-        )
-    )
-
-
-def notices(reader: Reader, state: str | None, limit: int) -> list[Row]:
-    """Notices, the newest first, with the number of the first payment that a disbursement pays."""
-    return list(
-        reader.rows(
-            f"""
-            SELECT n.*, (SELECT min(p.id) FROM payment p WHERE p.disbursement_id = n.subject AND n.kind = 'completed')
-                   AS payment_id
-              FROM notice n {"WHERE n.state = :state" if state else ""} ORDER BY n.id DESC LIMIT :limit
-            """,
-            state=state,
-            limit=limit,
-        )
-    )

@@ -43,7 +43,7 @@ from rentpay_cli.flows.balance import ask_balance
 from rentpay_cli.flows.chase import chase
 from rentpay_cli.flows.read_inbox import COLLECTION, PAYOUT, TIMEOUT, Reading, read_inbox
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import inbox, reads
+from rentpay_cli.store import inbox, readonly, reads
 from tests.attacks.target import new_database
 from tests.daraja import shapes
 from tests.support.databases import copies, own_server
@@ -257,7 +257,7 @@ class Stage:
         if request.kind == "status" and path == PAYOUT and b"ompleted" in body:
             self.told_completed |= self._payments("d.status = 'processing'")
 
-    def _read(self, query: str, **values: Any) -> list[reads.Row]:
+    def _read(self, query: str, **values: Any) -> list[readonly.Row]:
         return list(self.rt.reader.rows(query, **values))
 
     # --- what must hold ----------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from rentpay_cli.cli.common import invocation
 from rentpay_cli.config import load_settings
 from rentpay_cli.core.evidence import Acknowledged
 from rentpay_cli.runtime import Runtime, random_token
-from rentpay_cli.store import inbox, reads
+from rentpay_cli.store import health_reads, inbox, reads
 
 Pairs = list[tuple[float, float]]
 
@@ -287,7 +287,7 @@ class Platform:
         reads.payment(reader, number)
         reads.attempts(reader, number)
         reads.open_findings(reader, number)
-        reads.stop_in_force(reader)
+        health_reads.stop_in_force(reader)
 
 
 def growth(small: str, large: str, count: str) -> dict[str, Pairs]:

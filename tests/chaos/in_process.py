@@ -42,7 +42,7 @@ from rentpay_cli.flows.disburse import disburse
 from rentpay_cli.flows.read_inbox import read_inbox
 from rentpay_cli.flows.verify import verify
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import inbox, reads, schema
+from rentpay_cli.store import inbox, readonly, reads, report_reads, schema
 from rentpay_cli.store.attempts import token_sha256
 from tests.chaos.mpesa import ChaoticMpesa, Deed, Delivery, Faults, Killed
 from tests.support.world import settings_for
@@ -195,7 +195,7 @@ class Chaos:
                 self._rule_on(row)
                 return
 
-    def _rule_on(self, row: reads.Row) -> None:
+    def _rule_on(self, row: readonly.Row) -> None:
         about = "collection" if row["status"] == "pending" else "payout"
         attempt = [each for each in reads.attempts(self.rt.reader, row["id"]) if each["direction"] == about][-1]
         deed = self._deed_of(attempt)
@@ -281,10 +281,10 @@ class Chaos:
                 elif "unclear" in (row["collection_state"], row["payout_state"]):
                     self._rule_on(row)
 
-    def _attempt(self, payment_id: int, direction: str) -> reads.Row:
+    def _attempt(self, payment_id: int, direction: str) -> readonly.Row:
         return [each for each in reads.attempts(self.rt.reader, payment_id) if each["direction"] == direction][-1]
 
-    def _deed_of(self, attempt: reads.Row) -> Deed | None:
+    def _deed_of(self, attempt: readonly.Row) -> Deed | None:
         """What the request of an attempt became at M-Pesa, if it reached it."""
         return next((each for each in self.mpesa.deeds if token_sha256(each.token) == attempt["token_sha256"]), None)
 
@@ -306,7 +306,7 @@ class Chaos:
         self._check_books(payments)
         self._check_stories(payments)
 
-    def _check_attempts(self, attempts: list[reads.Row]) -> None:
+    def _check_attempts(self, attempts: list[readonly.Row]) -> None:
         for attempt in attempts:
             deed = self._deed_of(attempt)
             really = bool(deed and deed.moved)
@@ -317,8 +317,8 @@ class Chaos:
             if attempt["state"] == "moved" and attempt["receipt"] is not None:
                 self._must(deed is not None and deed.receipt == attempt["receipt"], "a receipt is not M-Pesa's")
 
-    def _check_payouts(self, attempts: list[reads.Row]) -> None:
-        by_disbursement: dict[int, list[reads.Row]] = {}
+    def _check_payouts(self, attempts: list[readonly.Row]) -> None:
+        by_disbursement: dict[int, list[readonly.Row]] = {}
         for attempt in attempts:
             if attempt["direction"] == "payout":
                 by_disbursement.setdefault(attempt["disbursement_id"], []).append(attempt)
@@ -328,10 +328,10 @@ class Chaos:
             doubtful = [each for each in tries[:-1] if each["state"] != "not_moved"]
             self._must(not doubtful, f"disbursement {tries[0]['disbursement_id']} was sent again in doubt")
 
-    def _check_books(self, payments: list[reads.Row]) -> None:
+    def _check_books(self, payments: list[readonly.Row]) -> None:
         came = sum(deed.amount for deed in self.mpesa.deeds if deed.kind == "stk" and deed.moved)
         went = sum(deed.amount for deed in self.mpesa.deeds if deed.kind == "b2b" and deed.moved)
-        facts = Facts(**{name: int(cents) for name, cents in reads.ledger_facts(self.rt.reader).items()})
+        facts = Facts(**{name: int(cents) for name, cents in report_reads.ledger_facts(self.rt.reader).items()})
         self._must(out_of_balance_cents(trial_balance(facts)) == 0, "the books do not balance")
         self._must(facts.collected_cents == came * 100, f"{facts.collected_cents / 100} booked in, {came} came")
         self._must(facts.paid_out_cents == went * 100, f"{facts.paid_out_cents / 100} booked out, {went} went")
@@ -344,7 +344,7 @@ class Chaos:
         except NeedsAttention as error:
             raise Violation(f"seed {self.seed}: {error.message}") from error
 
-    def _check_stories(self, payments: list[reads.Row]) -> None:
+    def _check_stories(self, payments: list[readonly.Row]) -> None:
         """After the calm and the operator's work every rent that came in is with its owner."""
         for row in payments:
             if row["status"] == "success":

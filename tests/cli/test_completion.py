@@ -12,7 +12,7 @@ import pytest
 
 from rentpay_cli.flows import register
 from rentpay_cli.flows.read_inbox import read_inbox
-from rentpay_cli.store import inbox, report_reads
+from rentpay_cli.store import inbox, reads
 from tests.cli.conftest import OFFLINE, Books, Cli
 from tests.cli.test_every_command import every_command
 
@@ -155,5 +155,5 @@ def test_without_settings_or_database_nothing_is_offered_said_or_made(cli: Cli, 
 
 def test_a_wildcard_is_a_letter_like_any_other(books: Books) -> None:
     register.add_owner(books.rt, name="100% Homes")
-    found = report_reads.names_beginning(books.rt.reader, "owner", "%", 9)
+    found = reads.names_beginning(books.rt.reader, "owner", "%", 9)
     assert found == []

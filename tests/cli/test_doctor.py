@@ -58,8 +58,8 @@ def test_the_settings_file_is_looked_at_too(well: Cli, tmp_path: Path) -> None:
 
 def test_a_database_that_takes_long_to_read_shows_a_bar_in_a_terminal(well: Cli) -> None:
     slowly = (
-        "import time; from rentpay_cli.store import reads; check = reads.damage;"
-        " reads.damage = lambda reader: (time.sleep(1.5), check(reader))[1];"
+        "import time; from rentpay_cli.store import readonly; check = readonly.damage;"
+        " readonly.damage = lambda reader: (time.sleep(1.5), check(reader))[1];"
         " from rentpay_cli.cli.app import main; main(['doctor', '--offline'])"
     )
     status, screen = in_a_terminal([], [], python=["-c", slowly])

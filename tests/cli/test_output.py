@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from rentpay_cli.errors import BadDatabase
-from rentpay_cli.store import inbox, reads
+from rentpay_cli.store import inbox, readonly, reads
 from tests.cli.conftest import OFFLINE, Books, Cli
 from tests.support.world import World
 
@@ -194,16 +194,16 @@ def test_a_list_that_cannot_be_read_to_its_end_is_one_document_that_says_so(
     expected: tuple[int, str],
     whole_pages: int,
 ) -> None:
-    readable = reads.Reader.rows
+    readable = readonly.Reader.rows
     pages = iter(range(whole_pages))
 
-    def breaking(reader: reads.Reader, sql: str, **values: Any) -> Iterator[reads.Row]:
+    def breaking(reader: readonly.Reader, sql: str, **values: Any) -> Iterator[readonly.Row]:
         if "size" in values and next(pages, None) is None:
             raise failure
         return readable(reader, sql, **values)
 
     monkeypatch.setattr(reads, "PAGE_ROWS", 1)
-    monkeypatch.setattr(reads.Reader, "rows", breaking)
+    monkeypatch.setattr(readonly.Reader, "rows", breaking)
     ran = cli(*command, "--json")
     assert (ran.status, ran.json["error"]["code"]) == expected
     assert ran.json["success"] is False

@@ -15,7 +15,7 @@ from rentpay_cli.cli import report, sheet, show
 from rentpay_cli.core.evidence import Moved, NotMoved
 from rentpay_cli.errors import WrongUse
 from rentpay_cli.flows.period import read_period
-from rentpay_cli.store import reads
+from rentpay_cli.store import readonly, reads
 from tests.cli.conftest import Books, Cli
 from tests.support.terminal import in_a_terminal
 
@@ -193,10 +193,10 @@ def test_a_cell_is_never_a_formula(capsys: pytest.CaptureFixture[str]) -> None:
     "written", [lambda rows: sheet.write(["id", "text"], rows), lambda rows: show.document_with_list("rows", rows)]
 )
 def test_a_million_rows_need_no_more_memory_than_a_page(
-    written: Callable[[Iterator[reads.Row]], None], monkeypatch: pytest.MonkeyPatch
+    written: Callable[[Iterator[readonly.Row]], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Table:
-        def rows(self, _: str, *, size: int, before_id: int = 50_001) -> Iterator[reads.Row]:
+        def rows(self, _: str, *, size: int, before_id: int = 50_001) -> Iterator[readonly.Row]:
             return iter([{"id": before_id - n, "text": "x" * 100} for n in range(1, size + 1) if before_id > n])
 
     class Nowhere(io.StringIO):
@@ -206,7 +206,7 @@ def test_a_million_rows_need_no_more_memory_than_a_page(
     monkeypatch.setattr("sys.stdout", Nowhere())
     tracemalloc.start()
     try:
-        written(reads.payments(cast(reads.Reader, Table()), limit=None))
+        written(reads.payments(cast(readonly.Reader, Table()), limit=None))
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

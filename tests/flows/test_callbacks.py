@@ -15,7 +15,7 @@ from rentpay_cli.flows.balance import ask_balance
 from rentpay_cli.flows.disburse import disburse
 from rentpay_cli.flows.read_inbox import COLLECTION, PAYOUT, TIMEOUT, Reading, read_inbox
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import inbox, reads
+from rentpay_cli.store import inbox, readonly, reads
 from tests.support.scripted import ScriptedMpesa, script, token_of
 
 
@@ -49,7 +49,7 @@ class Desk:
         (reading,) = read_inbox(self.rt)
         return reading
 
-    def payment(self, number: int = 1) -> reads.Row:
+    def payment(self, number: int = 1) -> readonly.Row:
         row = reads.payment(self.rt.reader, number)
         assert row is not None
         return row

@@ -24,7 +24,7 @@ from rentpay_cli.flows.disburse import disburse
 from rentpay_cli.flows.payouts import resume_payouts, stop_payouts
 from rentpay_cli.flows.read_inbox import COLLECTION, PAYOUT, Reading, read_inbox
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import disbursements, inbox, reads
+from rentpay_cli.store import disbursements, health_reads, inbox, readonly, reads
 from tests.flows.test_callbacks import not_paid, paid, result
 from tests.support.scripted import Killed, script, token_of
 from tests.support.world import World
@@ -93,7 +93,7 @@ class Desk:
         assert kind == "status"
         return token_of(request)
 
-    def payment(self) -> reads.Row:
+    def payment(self) -> readonly.Row:
         row = reads.payment(self.rt.reader, 1)
         assert row is not None
         return row
@@ -500,14 +500,14 @@ def test_what_is_not_sent_and_when_the_books_end_is_known_while_payouts_are_stop
     written = desk.now
     desk.later(hours=2)
     stop_payouts(desk.rt, "Restored by hand")
-    stop = reads.stop_in_force(desk.rt.reader)
+    stop = health_reads.stop_in_force(desk.rt.reader)
     assert stop is not None
     assert stop["written_until"] == to_milliseconds(written)
     assert follows_restore(stop["reason"])
     assert not follows_restore("the password is being changed")
-    assert dict(reads.unsent(desk.rt.reader)) == {"payouts": 1, "cents": 950_000}
+    assert dict(health_reads.unsent(desk.rt.reader)) == {"payouts": 1, "cents": 950_000}
     rule(desk, "SKD1E2F3G4")
-    assert dict(reads.unsent(desk.rt.reader)) == {"payouts": 0, "cents": 0}
+    assert dict(health_reads.unsent(desk.rt.reader)) == {"payouts": 0, "cents": 0}
 
 
 def test_later_evidence_against_a_ruling_is_a_finding_and_moves_nothing(desk: Desk) -> None:

@@ -18,7 +18,7 @@ from rentpay_cli.flows.forget import forget_tenant
 from rentpay_cli.flows.read_inbox import COLLECTION
 from rentpay_cli.flows.verify import head, verify
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import reads
+from rentpay_cli.store import reads, report_reads
 from tests.flows.test_callbacks import Desk
 from tests.support.scripted import script, token_of
 
@@ -85,9 +85,9 @@ def test_nothing_of_the_person_is_left_in_the_database(rented: Rented) -> None:
 def test_the_books_are_what_they_were_and_still_verify(rented: Rented) -> None:
     rt = rented.rt
     earlier = head(rt)
-    books = reads.ledger_facts(rt.reader)
+    books = report_reads.ledger_facts(rt.reader)
     forget_tenant(rt, rented.tenant, agreed)
-    assert reads.ledger_facts(rt.reader) == books
+    assert report_reads.ledger_facts(rt.reader) == books
     assert verify(rt, earlier).rows["inbox"] == 2
     payment = rented.payment(rented.payment_id)
     assert (payment["status"], payment["receipt"], payment["amount_cents"]) == ("success", "SKA1B2C3D4", 1_000_000)

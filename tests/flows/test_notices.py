@@ -19,7 +19,7 @@ from rentpay_cli.flows import notices, register
 from rentpay_cli.flows.disburse import disburse
 from rentpay_cli.notifier import Notifier
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import enquiries, reads, report_reads
+from rentpay_cli.store import enquiries, reads
 from tests.cli.conftest import Books
 from tests.support.post import Post, post_office
 from tests.support.scripted import Killed, script
@@ -73,7 +73,7 @@ def told(rt: Runtime) -> list[str]:
 
 
 def states(rt: Runtime, **wanted: str) -> list[tuple[str, str]]:
-    return [(row["audience"], row["state"]) for row in report_reads.notices(rt.reader, wanted.get("state"), 100)]
+    return [(row["audience"], row["state"]) for row in reads.notices(rt.reader, wanted.get("state"), 100)]
 
 
 def test_the_owner_is_told_once_by_mail_and_by_phone(books: Books, post: Post) -> None:

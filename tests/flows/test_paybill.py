@@ -22,7 +22,7 @@ from rentpay_cli.flows.learn import Source, learn
 from rentpay_cli.flows.payouts import resume_payouts, stop_payouts
 from rentpay_cli.flows.verify import verify
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import reads
+from rentpay_cli.store import health_reads, readonly, reads
 from rentpay_cli.store.tables import Access
 from tests.support.scripted import ScriptedMpesa, script
 from tests.support.world import World
@@ -46,7 +46,7 @@ def mpesa(rt: Runtime) -> ScriptedMpesa:
     return scripted
 
 
-def place(rt: Runtime) -> reads.Row:
+def place(rt: Runtime) -> readonly.Row:
     (row,) = reads.registered(rt.reader, "property", "1")
     return row
 
@@ -311,7 +311,7 @@ def paid_out(world: World, phone: str) -> int:
 
 
 def owner_stops(rt: Runtime) -> list[tuple[str, str]]:
-    return [(stop["owner_name"], stop["reason"]) for stop in reads.owner_stops(rt.reader)]
+    return [(stop["owner_name"], stop["reason"]) for stop in health_reads.owner_stops(rt.reader)]
 
 
 def test_the_name_that_was_confirmed_is_the_one_that_a_payout_reports(world: World) -> None:
@@ -441,7 +441,7 @@ def test_a_stop_of_one_owner_is_by_itself(rt: Runtime, mpesa: ScriptedMpesa) -> 
     with pytest.raises(RuleRefused, match="Payouts to Wanjiru Kamau are stopped already"):
         stop_payouts(rt, "again", "1")
     stop_payouts(rt, "another", "2")
-    assert reads.stop_in_force(rt.reader) is None
+    assert health_reads.stop_in_force(rt.reader) is None
     assert owner_stops(rt) == [("Kip Rono", "another"), ("Wanjiru Kamau", "a quarrel")]
     with pytest.raises(RuleRefused, match="not stopped"):
         resume_payouts(rt)
@@ -450,7 +450,7 @@ def test_a_stop_of_one_owner_is_by_itself(rt: Runtime, mpesa: ScriptedMpesa) -> 
         resume_payouts(rt, "2")
     stop_payouts(rt, "all of them")
     assert resume_payouts(rt, "1") == "a quarrel"
-    stop = reads.stop_against(rt.reader, 1)
+    stop = health_reads.stop_against(rt.reader, 1)
     assert stop is not None
     assert (stop["reason"], stop["owner_id"]) == ("all of them", None)
 

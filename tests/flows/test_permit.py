@@ -17,7 +17,7 @@ from rentpay_cli.flows import access, collect, permit, register
 from rentpay_cli.flows.learn import Source, learn
 from rentpay_cli.flows.look import one, payment_number
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import access_reads, reads, report_reads
+from rentpay_cli.store import access_reads, readonly, reads, report_reads
 from rentpay_cli.store.tables import Payment, Property
 from tests.support.scripted import script
 from tests.support.world import settings_for
@@ -85,7 +85,7 @@ class People:
             rt.close()
         return error.value
 
-    def journal(self, event: str) -> list[reads.Row]:
+    def journal(self, event: str) -> list[readonly.Row]:
         return list(reads.journal(self.rt.reader, event=event))
 
 

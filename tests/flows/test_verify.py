@@ -18,7 +18,7 @@ from rentpay_cli.flows.learn import Source, learn
 from rentpay_cli.flows.read_inbox import COLLECTION, PAYOUT
 from rentpay_cli.flows.verify import Head, head, read_head, verify
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import attempts, journal, reads
+from rentpay_cli.store import attempts, journal, readonly, reads
 from tests.flows.test_callbacks import Desk, not_paid, paid, result
 from tests.support.forger import forge, rewrite_chain
 from tests.support.scripted import token_of
@@ -260,7 +260,7 @@ def test_what_others_write_meanwhile_does_not_disturb(rt: Runtime, url: str) -> 
 # --- what the journal tells ------------------------------------------------------------------------------------------
 
 
-def entries(rt: Runtime, payment_id: int | None = None) -> list[reads.Row]:
+def entries(rt: Runtime, payment_id: int | None = None) -> list[readonly.Row]:
     found = [row | {"detail": json.loads(row["detail"])} for row in reads.journal(rt.reader, payment_id=payment_id)]
     return sorted(found, key=lambda row: int(row["id"]))
 

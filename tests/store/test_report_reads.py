@@ -11,7 +11,7 @@ from rentpay_cli.core.evidence import Moved, NotMoved
 from rentpay_cli.flows import register
 from rentpay_cli.flows.disburse import disburse
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import report_reads
+from rentpay_cli.store import health_reads, reads, report_reads
 from tests.cli.conftest import Books
 
 BEGAN = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
@@ -101,7 +101,7 @@ def test_what_is_on_its_way_is_what_is_not_settled(books: Books) -> None:
     paid_after(books, 1)
     travelling = books.sent()
     books.learn(books.sent(), NotMoved("1", "Too little"), "payout")
-    rows = report_reads.on_their_way(books.rt.reader, 10)
+    rows = health_reads.on_their_way(books.rt.reader, 10)
     assert [(row["id"], row["disbursement_status"], row["payout_state"]) for row in rows] == [
         (travelling, "processing", "waiting")
     ]
@@ -112,11 +112,11 @@ def test_names_are_found_by_how_they_begin(books: Books) -> None:
         register.add_owner(books.rt, name=name)
 
     def found(text: str) -> list[str]:
-        return [row["name"] for row in report_reads.names_beginning(books.rt.reader, "owner", text, 9)]
+        return [row["name"] for row in reads.names_beginning(books.rt.reader, "owner", text, 9)]
 
     assert found("wa") == ["wairimu", "Wambui", "Wanjiru Kamau"]
     assert found("1") == ["Wanjiru Kamau"]
     assert found("%") == []
     assert len(found("")) == 4
-    assert len(report_reads.names_beginning(books.rt.reader, "owner", "", 2)) == 2
-    assert report_reads.names_beginning(books.rt.reader, "property", "SUN", 9)[0]["name"] == "Sunset Apartments"
+    assert len(reads.names_beginning(books.rt.reader, "owner", "", 2)) == 2
+    assert reads.names_beginning(books.rt.reader, "property", "SUN", 9)[0]["name"] == "Sunset Apartments"

@@ -15,7 +15,7 @@ from sqlmodel import SQLModel
 
 from rentpay_cli.errors import BadDatabase
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import reads, tables
+from rentpay_cli.store import readonly, tables
 from rentpay_cli.store.engine import Database
 
 
@@ -38,7 +38,7 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_describes(database
 def test_a_new_sqlite_database_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "new.db"
     made: list[str] = []
-    reads.ensure(f"sqlite:///{path}", "simulator", made.append).close()
+    readonly.ensure(f"sqlite:///{path}", "simulator", made.append).close()
     assert made == [f"sqlite:///{path}"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
@@ -46,8 +46,8 @@ def test_a_new_sqlite_database_is_readable_by_its_owner_alone(tmp_path: Path) ->
 
 def test_a_database_is_made_once_however_many_processes_start_together(tmp_path: Path) -> None:
     code = (
-        "import sys\nfrom rentpay_cli.store import reads\n"
-        "reads.ensure(sys.argv[1], 'simulator', lambda _: None).close()"
+        "import sys\nfrom rentpay_cli.store import readonly\n"
+        "readonly.ensure(sys.argv[1], 'simulator', lambda _: None).close()"
     )
     url = f"sqlite:///{tmp_path / 'new.db'}"
     processes = [subprocess.Popen([sys.executable, "-c", code, url], stderr=subprocess.PIPE) for _ in range(6)]
@@ -57,21 +57,21 @@ def test_a_database_is_made_once_however_many_processes_start_together(tmp_path:
 
 def test_a_database_refuses_another_environment(database_url: str) -> None:
     with pytest.raises(BadDatabase, match="made for the simulator environment, but MPESA_ENVIRONMENT is production"):
-        reads.ensure(database_url, "production", quietly)
+        readonly.ensure(database_url, "production", quietly)
 
 
 def test_a_database_of_a_newer_version_is_left_alone(rt: Runtime, database_url: str) -> None:
     with rt.database.transaction() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(BadDatabase, match="newer version of rentpay"):
-        reads.ensure(database_url, "simulator", quietly)
+        readonly.ensure(database_url, "simulator", quietly)
 
 
 def test_a_database_of_an_older_version_is_not_changed_silently(rt: Runtime, database_url: str) -> None:
     with rt.database.transaction() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     with pytest.raises(BadDatabase, match="older schema") as caught:
-        reads.ensure(database_url, "simulator", quietly)
+        readonly.ensure(database_url, "simulator", quietly)
     assert "rentpay database upgrade" in caught.value.hint
 
 
@@ -79,13 +79,13 @@ def test_a_file_that_is_no_database_is_named_in_the_error(tmp_path: Path) -> Non
     path = tmp_path / "photo.db"
     path.write_bytes(b"\xff\xd8\xff" + os.urandom(8192))
     with pytest.raises(BadDatabase, match=r"photo\.db cannot be used"):
-        reads.ensure(f"sqlite:///{path}", "simulator", quietly)
+        readonly.ensure(f"sqlite:///{path}", "simulator", quietly)
     assert path.read_bytes().startswith(b"\xff\xd8\xff")
 
 
 def test_an_unreachable_server_is_a_sentence() -> None:
     with pytest.raises(BadDatabase, match="PostgreSQL database cannot be used"):
-        reads.ensure("postgresql+psycopg://nobody@127.0.0.1:1/none", "simulator", quietly)
+        readonly.ensure("postgresql+psycopg://nobody@127.0.0.1:1/none", "simulator", quietly)
 
 
 def test_the_settings_that_keep_money_safe_took(new_sqlite: object) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import event
 
 from rentpay_cli.errors import BadDatabase
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import reads, signs
+from rentpay_cli.store import readonly, signs
 from rentpay_cli.store.engine import Database
 
 
@@ -39,4 +39,4 @@ def test_a_database_that_cannot_be_written_is_said_in_a_sentence(read_only: Data
 def test_proving_that_it_can_be_written_changes_nothing(rt: Runtime) -> None:
     with rt.database.transaction() as session:
         signs.prove_writable(session)
-    assert reads.setting(rt.reader, "environment") == "simulator"
+    assert readonly.setting(rt.reader, "environment") == "simulator"

@@ -21,7 +21,7 @@ from rentpay_cli.listener import build_app, listen_on
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.simulator.options import Options
 from rentpay_cli.simulator.server import Started, running
-from rentpay_cli.store import inbox, reads
+from rentpay_cli.store import inbox, readonly, reads
 
 PATIENCE_SECONDS = 10.0
 
@@ -124,12 +124,12 @@ class World:
 
     # --- what there is to see ----------------------------------------------------------------------------------------
 
-    def payment(self, payment_id: int) -> reads.Row:
+    def payment(self, payment_id: int) -> readonly.Row:
         row = reads.payment(self.rt.reader, payment_id)
         assert row is not None
         return row
 
-    def attempts(self, payment_id: int, direction: str = "payout") -> list[reads.Row]:
+    def attempts(self, payment_id: int, direction: str = "payout") -> list[readonly.Row]:
         return [row for row in reads.attempts(self.rt.reader, payment_id) if row["direction"] == direction]
 
     def transfers(self, kind: str) -> list[dict[str, Any]]:

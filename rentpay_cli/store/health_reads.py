@@ -1,0 +1,169 @@
+"""Rows about what needs a person or keeps payouts from leaving, counted and summed by the database."""
+
+from __future__ import annotations
+
+from rentpay_cli.store.readonly import Reader, Row
+
+
+def open_work(reader: Reader) -> Row:
+    """How much waits: unread and held callbacks, shares by status."""
+    row = reader.one(
+        """
+        SELECT (SELECT count(*) FROM inbox WHERE state = 'new') AS unread,
+               (SELECT count(*) FROM inbox WHERE state = 'held') AS held,
+               (SELECT count(*) FROM disbursement WHERE status = 'pending') AS pending,
+               (SELECT count(*) FROM disbursement WHERE status = 'failed') AS failed
+        """
+    )
+    assert row is not None  # an aggregate always has a row
+    return row
+
+
+def stop_in_force(reader: Reader) -> Row | None:
+    """The stop that keeps all payouts from leaving, and when anything was last written before it; or None."""
+    return reader.one(
+        """
+        SELECT owner_id, reason, stopped_by, stopped_at,
+               (SELECT max(at) FROM journal WHERE at < stopped_at) AS written_until
+          FROM payout_stop WHERE in_force = 1 AND owner_id IS NULL
+        """
+    )
+
+
+def stop_against(reader: Reader, owner_id: int) -> Row | None:
+    """The stop that keeps payouts to this owner from leaving: that of all payouts, or the owner's own; or None."""
+    return stop_in_force(reader) or next((stop for stop in owner_stops(reader) if stop["owner_id"] == owner_id), None)
+
+
+def owner_stops(reader: Reader) -> list[Row]:
+    """The stops in force of payouts to one owner each, by the owner's name."""
+    return list(
+        reader.rows(
+            """
+            SELECT s.owner_id, o.name AS owner_name, s.reason, s.stopped_by, s.stopped_at
+              FROM payout_stop s JOIN owner o ON o.id = s.owner_id WHERE s.in_force = 1 ORDER BY lower(o.name), o.id
+            """
+        )
+    )
+
+
+def unsent(reader: Reader) -> Row:
+    """How many shares are pending or failed, and their sum."""
+    row = reader.one(
+        f"""
+        SELECT count(CASE WHEN d.status <> 'processing' THEN 1 END) AS payouts,
+               coalesce(sum(CASE WHEN d.status <> 'processing' THEN d.amount_cents END), 0) AS cents
+          FROM disbursement d WHERE d.status IN ('pending','processing','failed') AND {_OWED}
+        """
+    )
+    assert row is not None  # an aggregate always has a row
+    return row
+
+
+_OWED = "d.id IN (SELECT p.disbursement_id FROM payment p WHERE p.disbursement_id = d.id AND p.status = 'success')"
+"""A share of rent that was paid and not given back."""
+_LAST_HEARD = (
+    "(SELECT received_at FROM inbox WHERE state <> 'held' AND token_sha256 IS NOT NULL ORDER BY id DESC LIMIT 1)"
+)
+"""When M-Pesa was last heard of: what is not believed, or carries no token, anybody could have sent."""
+_UNCLEAR = """
+    SELECT coalesce(a.payment_id, (SELECT min(p.id) FROM payment p WHERE p.disbursement_id = a.disbursement_id))
+               AS payment_id, a.direction, a.created_at,
+           CASE WHEN a.checkout_request_id IS NULL AND a.originator_conversation_id IS NULL THEN 0 ELSE 1 END AS askable
+      FROM attempt a WHERE a.state IN ('sending','waiting','unclear') AND a.state = 'unclear'
+"""
+
+
+def unclear(reader: Reader) -> list[Row]:
+    """Every request that may have moved money, and whether M-Pesa gave it an id by which it can be asked about."""
+    return list(reader.rows(f"{_UNCLEAR} ORDER BY 1"))
+
+
+def health(
+    reader: Reader, *, pending_before: int, processing_before: int, silence_before: int, untold_since: int
+) -> Row:
+    """Counts and moments of what may need a person; what began before the given moments is late.
+
+    Each condition is written as in its partial index, or else SQLite reads the whole table.
+    """
+    row = reader.one(
+        f"""
+        SELECT s.*, a.*, u.*,
+               (SELECT min(id) FROM payment WHERE disbursement_id = s.held_disbursement_id) AS held_payment_id,
+               (SELECT count(*) FROM payment WHERE status = 'pending' AND created_at < :pending_before) AS rents_late,
+               (SELECT count(*) FROM inbox WHERE state = 'new') AS unread,
+               (SELECT count(*) FROM inbox WHERE state = 'held') AS held,
+               (SELECT count(*) FROM finding WHERE closed_at IS NULL) AS findings,
+               (SELECT min(payment_id) FROM finding WHERE closed_at IS NULL) AS finding_payment_id,
+               (SELECT count(*) FROM notice WHERE state IN ('failed','unknown') AND changed_at > :untold_since)
+                   AS untold,
+               (SELECT count(*) FROM payout_stop WHERE in_force = 1 AND owner_id IS NOT NULL) AS owners_stopped,
+               (SELECT count(*) FROM paybill_change WHERE state = 'held') AS changes_held,
+               (SELECT min(property_id) FROM paybill_change WHERE state = 'held') AS changed_property_id,
+               {_LAST_HEARD} AS last_callback_at,
+               (SELECT value FROM setting WHERE name = 'worker_alive_at') AS worker_alive_at,
+               (SELECT value FROM setting WHERE name = 'callbacks_refused') AS refused_in_all,
+               (SELECT value FROM setting WHERE name = 'callbacks_refused_at') AS refused_at
+          FROM (SELECT count(CASE WHEN d.status = 'failed' THEN 1 END) AS failed,
+                       coalesce(sum(CASE WHEN d.status = 'failed' THEN d.amount_cents END), 0) AS failed_cents,
+                       count(d.held_reason) AS held_payouts,
+                       coalesce(sum(CASE WHEN d.held_reason IS NOT NULL THEN d.amount_cents END), 0)
+                           AS held_payouts_cents,
+                       min(CASE WHEN d.held_reason IS NOT NULL THEN d.id END) AS held_disbursement_id,
+                       count(CASE WHEN d.status = 'pending' THEN 1 END) AS pending,
+                       count(CASE WHEN d.status = 'pending' AND d.created_at < :pending_before THEN 1 END)
+                           AS pending_late,
+                       coalesce(sum(CASE WHEN d.status = 'pending' AND d.created_at < :pending_before
+                           THEN d.amount_cents END), 0) AS pending_late_cents,
+                       coalesce(sum(CASE WHEN d.status = 'pending' OR (d.status = 'failed' AND d.advice = 'send again')
+                           THEN d.amount_cents END), 0) AS due_cents
+                  FROM disbursement d WHERE d.status IN ('pending','processing','failed') AND {_OWED}) AS s,
+               (SELECT count(CASE WHEN state <> 'unclear' AND direction = 'payout' THEN 1 END) AS processing,
+                       count(CASE WHEN state <> 'unclear' AND direction = 'payout' AND created_at < :processing_before
+                           THEN 1 END) AS processing_late,
+                       count(CASE WHEN state = 'unclear' THEN 1 END) AS unclear,
+                       count(CASE WHEN created_at < :silence_before AND created_at >
+                           coalesce({_LAST_HEARD}, 0)
+                           THEN 1 END) AS unheard_of
+                  FROM attempt WHERE state IN ('sending', 'waiting', 'unclear')) AS a,
+               (SELECT min(payment_id) AS unclear_payment_id,
+                       min(CASE WHEN askable = 0 THEN payment_id END) AS unaskable_payment_id
+                  FROM ({_UNCLEAR}) AS unclear) AS u
+        """,
+        pending_before=pending_before,
+        processing_before=processing_before,
+        silence_before=silence_before,
+        untold_since=untold_since,
+    )
+    assert row is not None  # an aggregate always has a row
+    return row
+
+
+def last_float(reader: Reader) -> Row | None:
+    """What the working account, from which payouts are paid, last held; None if nobody ever said."""
+    return reader.one(
+        """
+        SELECT available_cents, read_at FROM balance_reading
+         WHERE account IN ('Working Account', 'MMF Account') ORDER BY id DESC LIMIT 1
+        """
+    )
+
+
+def on_their_way(reader: Reader, limit: int) -> list[Row]:
+    """Shares that are to be sent or were sent and are not settled, newest first."""
+    return list(
+        reader.rows(
+            """
+            SELECT p.id, d.status AS disbursement_status, d.amount_cents, o.name AS owner_name,
+                   d.created_at, x.state AS payout_state
+              FROM disbursement d
+              JOIN payment p ON p.disbursement_id = d.id
+              JOIN owner o ON o.id = d.owner_id
+              LEFT JOIN attempt x ON x.disbursement_id = d.id
+                    AND x.number = (SELECT max(y.number) FROM attempt y WHERE y.disbursement_id = d.id)
+             WHERE d.status IN ('pending','processing')
+             ORDER BY d.id DESC LIMIT :limit
+            """,
+            limit=limit,
+        )
+    )
