@@ -36,6 +36,23 @@ def _cents(*, null: bool = False) -> Any:
     return Field(sa_column=Column(BigInteger, nullable=null), default=None)
 
 
+def _partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """An index over the rows that fit; that it is so on PostgreSQL is told by `tell_postgresql`."""
+    return Index(name, *columns, unique=unique, sqlite_where=text(where))
+
+
+def tell_postgresql() -> None:
+    """Make the partial indexes partial on PostgreSQL, too, for whoever makes or compares a schema.
+
+    To hear it in `Index`, SQLAlchemy loads all its drivers for PostgreSQL: 17 ms of the 382 that `retry-failed` takes.
+    """
+    for table in SQLModel.metadata.tables.values():
+        for index in table.indexes:
+            where = index.dialect_kwargs.get("sqlite_where")
+            if where is not None:
+                index.dialect_kwargs["postgresql_where"] = where
+
+
 def _key(target: str, *, null: bool = False, index: bool = True) -> Any:
     return Field(sa_column=Column(ForeignKey(target), nullable=null, index=index), default=None)
 
@@ -89,12 +106,11 @@ class PaybillChange(SQLModel, table=True):
         CheckConstraint("(state = 'held') = (decided_at IS NULL)", name="paybill_change_decided"),
         CheckConstraint("length(paybill) BETWEEN 5 AND 7", name="paybill_change_paybill"),
         CheckConstraint("length(account_number) BETWEEN 1 AND 32", name="paybill_change_account"),
-        Index(
+        _partial_index(
             "one_held_paybill_change",
             "property_id",
             unique=True,
-            sqlite_where=text("state = 'held'"),
-            postgresql_where=text("state = 'held'"),
+            where="state = 'held'",
         ),
     )
     id: int | None = Field(default=None, primary_key=True)
@@ -137,7 +153,7 @@ class Disbursement(SQLModel, table=True):
             "(status = 'completed') = (completed_at IS NOT NULL AND completed_day IS NOT NULL)",
             name="disbursement_end",
         ),
-        Index(
+        _partial_index(
             "ix_disbursement_completed",
             "completed_day",
             "collected_cents",
@@ -145,15 +161,13 @@ class Disbursement(SQLModel, table=True):
             "amount_cents",
             "charge_cents",
             "payment_count",
-            sqlite_where=text("status = 'completed'"),
-            postgresql_where=text("status = 'completed'"),
+            where="status = 'completed'",
         ),
-        Index(
+        _partial_index(
             "ix_disbursement_open",
             "status",
             "id",
-            sqlite_where=text("status IN ('pending','processing','failed')"),
-            postgresql_where=text("status IN ('pending','processing','failed')"),
+            where="status IN ('pending','processing','failed')",
         ),
         CheckConstraint("held_reason IS NULL OR status IN ('pending','failed')", name="disbursement_held"),
         CheckConstraint("(released_by IS NULL) = (released_at IS NULL)", name="disbursement_released"),
@@ -211,11 +225,10 @@ class Payment(SQLModel, table=True):
         Index("ix_payment_owner", "owner_id", "id"),
         Index("ix_payment_property", "property_id", "id"),
         Index("ix_payment_phone", "phone", "id"),
-        Index(
+        _partial_index(
             "ix_payment_pending",
             "id",
-            sqlite_where=text("status = 'pending'"),
-            postgresql_where=text("status = 'pending'"),
+            where="status = 'pending'",
         ),
     )
     id: int | None = Field(default=None, primary_key=True)
@@ -252,41 +265,36 @@ class Attempt(SQLModel, table=True):
         CheckConstraint("amount_cents >= 100 AND amount_cents % 100 = 0", name="attempt_amount"),
         CheckConstraint("receipt IS NULL OR state = 'moved'", name="attempt_receipt"),
         # One live attempt per payment and direction: the guard against paying twice.
-        Index(
+        _partial_index(
             "one_live_collection",
             "payment_id",
             unique=True,
-            sqlite_where=text("state <> 'not_moved'"),
-            postgresql_where=text("state <> 'not_moved'"),
+            where="state <> 'not_moved'",
         ),
-        Index(
+        _partial_index(
             "one_live_payout",
             "disbursement_id",
             unique=True,
-            sqlite_where=text("state <> 'not_moved'"),
-            postgresql_where=text("state <> 'not_moved'"),
+            where="state <> 'not_moved'",
         ),
-        Index(
+        _partial_index(
             "ix_attempt_payout_began",
             "created_at",
             "amount_cents",
-            sqlite_where=text("direction = 'payout' AND state <> 'not_moved'"),
-            postgresql_where=text("direction = 'payout' AND state <> 'not_moved'"),
+            where="direction = 'payout' AND state <> 'not_moved'",
         ),
-        Index(
+        _partial_index(
             "ix_attempt_payout_not_moved",
             "created_at",
-            sqlite_where=text("direction = 'payout' AND state = 'not_moved'"),
-            postgresql_where=text("direction = 'payout' AND state = 'not_moved'"),
+            where="direction = 'payout' AND state = 'not_moved'",
         ),
         Index("one_number_collection", "payment_id", "number", unique=True),
         Index("one_number_payout", "disbursement_id", "number", unique=True),
-        Index(
+        _partial_index(
             "ix_attempt_open",
             "next_check_at",
             "id",
-            sqlite_where=text("state IN ('sending','waiting','unclear')"),
-            postgresql_where=text("state IN ('sending','waiting','unclear')"),
+            where="state IN ('sending','waiting','unclear')",
         ),
     )
     id: int | None = Field(default=None, primary_key=True)
@@ -336,12 +344,11 @@ class PayoutStop(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint("(in_force IS NULL) = (lifted_at IS NOT NULL)", name="payout_stop_lifted"),
         CheckConstraint("in_force = 1", name="payout_stop_one"),
-        Index(
+        _partial_index(
             "one_stop_of_all",
             "in_force",
             unique=True,
-            sqlite_where=text("owner_id IS NULL"),
-            postgresql_where=text("owner_id IS NULL"),
+            where="owner_id IS NULL",
         ),
         Index("one_stop_of_an_owner", "owner_id", "in_force", unique=True),
     )
@@ -379,18 +386,16 @@ class InboxItem(SQLModel, table=True):
         CheckConstraint("state IN ('new','read','held')", name="inbox_state"),
         CheckConstraint("copies >= 1", name="inbox_copies"),
         Index("one_stranger", "stranger_sha256", "path", unique=True),
-        Index(
+        _partial_index(
             "ix_inbox_stranger",
             "body_bytes",
-            sqlite_where=text("stranger_sha256 IS NOT NULL"),
-            postgresql_where=text("stranger_sha256 IS NOT NULL"),
+            where="stranger_sha256 IS NOT NULL",
         ),
-        Index("ix_inbox_new", "id", sqlite_where=text("state = 'new'"), postgresql_where=text("state = 'new'")),
-        Index(
+        _partial_index("ix_inbox_new", "id", where="state = 'new'"),
+        _partial_index(
             "ix_inbox_held",
             "id",
-            sqlite_where=text("state = 'held'"),
-            postgresql_where=text("state = 'held'"),
+            where="state = 'held'",
         ),
     )
     id: int | None = Field(default=None, primary_key=True)
@@ -413,11 +418,10 @@ class Finding(SQLModel, table=True):
     """Something that does not fit and that a person must look at."""
 
     __table_args__ = (
-        Index(
+        _partial_index(
             "ix_finding_open",
             "id",
-            sqlite_where=text("closed_at IS NULL"),
-            postgresql_where=text("closed_at IS NULL"),
+            where="closed_at IS NULL",
         ),
     )
     id: int | None = Field(default=None, primary_key=True)
@@ -453,18 +457,16 @@ class Notice(SQLModel, table=True):
         CheckConstraint("audience IN ('owner by e-mail','owner by SMS','operator')", name="notice_audience"),
         CheckConstraint("state IN ('new','sending','sent','failed','unknown')", name="notice_state"),
         Index("one_notice", "kind", "subject", "audience", unique=True),
-        Index(
+        _partial_index(
             "ix_notice_open",
             "audience",
             "next_try_at",
-            sqlite_where=text("state IN ('new','sending')"),
-            postgresql_where=text("state IN ('new','sending')"),
+            where="state IN ('new','sending')",
         ),
-        Index(
+        _partial_index(
             "ix_notice_failed",
             "changed_at",
-            sqlite_where=text("state IN ('failed','unknown')"),
-            postgresql_where=text("state IN ('failed','unknown')"),
+            where="state IN ('failed','unknown')",
         ),
     )
     id: int | None = Field(default=None, primary_key=True)
@@ -490,12 +492,11 @@ class Access(SQLModel, table=True):
             name="access_of",
         ),
         CheckConstraint("(revoked_by IS NULL) = (revoked_at IS NULL)", name="access_revoked"),
-        Index(
+        _partial_index(
             "one_access",
             "name",
             unique=True,
-            sqlite_where=text("revoked_at IS NULL"),
-            postgresql_where=text("revoked_at IS NULL"),
+            where="revoked_at IS NULL",
         ),
     )
     id: int | None = Field(default=None, primary_key=True)

@@ -5,7 +5,6 @@ from sqlmodel import SQLModel
 
 from rentpay_cli.store import tables
 
-assert tables  # imported so that SQLModel knows the tables
-
+tables.tell_postgresql()
 context.configure(connection=context.config.attributes["connection"], target_metadata=SQLModel.metadata)
 context.run_migrations()
