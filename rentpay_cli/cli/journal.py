@@ -92,7 +92,7 @@ def list_entries(
             ("Who", "left"),
             ("What", "left"),
             ("Payment", "right"),
-            ("More", "left"),
+            ("More", "below"),
         ],
         lines,
         empty="No entry of the journal fits.",
@@ -129,7 +129,7 @@ def show_head() -> None:
     if show.wants_json():
         show.document(head=str(newest), number=newest.number, hash=newest.hash)
         return
-    show.line(str(newest))
+    show.copyable(str(newest))
 
 
 @app.command("verify", cls=Command)
@@ -165,10 +165,11 @@ def verify(
         "Everything fits",
         [
             ("Entries", f"{found.head.number:,}"),
-            ("Head", str(found.head)),
             *((table.replace("_", " ").capitalize(), f"{count:,}") for table, count in found.rows.items()),
         ],
     )
+    show.line("\nThe head of the journal:")
+    show.copyable(str(found.head))
     if kept is None:
         show.next_step("Keep the head elsewhere; later: rentpay journal verify --head HASH")
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
 
 from rentpay_cli.cli import completion, documents, sheet, show
-from rentpay_cli.cli.common import runtime
+from rentpay_cli.cli.common import runtime, talk
 from rentpay_cli.core.access import EVERYTHING
 from rentpay_cli.core.money import shillings, show_kes
 
@@ -31,7 +32,9 @@ def status(
         ),
     ],
     reveal: _Reveal = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Wait until nothing is open any more, then show it.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Wait until nothing is open any more, or until Ctrl-C, then show it.")
+    ] = False,
 ) -> None:
     """Show all about one payment: whether the tenant paid, and where the owner's share is.
 
@@ -95,7 +98,12 @@ def _watch(rt: Any, number: int) -> None:
         is_open = row is not None and (row["status"] == "pending" or row["disbursement_status"] == "processing")
         return None if is_open else True
 
-    until(at_rest, 3600, f"Payment {number} is still open")
+    try:
+        until(at_rest, 3600, f"Payment {number} is still open. Ctrl-C ends the waiting.")
+    except KeyboardInterrupt:
+        if show.wants_json() or not sys.stdout.isatty():
+            raise
+        talk("No longer waiting.")  # as with `rentpay watch`, it is the way to leave, which is no failure
 
 
 def _show_payment(

@@ -186,24 +186,36 @@ def block(title: str, fields: Iterable[tuple[str, str]]) -> None:
 _STATUS_FIELDS = ("Status", "Disbursement", "Rent")
 
 
+def copyable(text: str) -> None:
+    """Print a line that only the terminal itself breaks, so that it is copied whole."""
+    _print([_shown(text)])
+
+
 def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *, empty: str) -> None:
-    """Print rows below each other; a column is its heading and `left`, `whole` (never broken), `right` or `status`."""
+    """Print rows below each other; a column is its heading and `left`, `whole` (never broken), `right` or `status`.
+
+    The last may be `below`: in a narrow window it stands below its row, where it has room.
+    """
     listed = [[_shown(cell) for cell in row] for row in rows]
     if not listed:
         line(empty)
         return
     gap = 2 if is_narrow() else 3
-    room = _width() - gap * len(columns)
-    widths = _widths(columns, listed, room)
+    beside = columns[:-1] if is_narrow() and columns[-1][1] == "below" else columns
+    room = _width() - gap * len(beside)
+    widths = _widths(beside, listed, room)
     if sum(widths) > room:  # a cut amount reads like another amount
         for row in listed:
             block("", ((heading, cell) for (heading, _), cell in zip(columns, row, strict=True)))
         return
     dash = "─" if "utf" in (sys.stdout.encoding or "").lower() else "-"
-    lines = ["", *_row(columns, widths, gap, [heading for heading, _ in columns], "bold")]
-    lines.append(" " + dash * (sum(widths) + gap * (len(columns) - 1)))
+    lines = ["", *_row(beside, widths, gap, [heading for heading, _ in beside], "bold")]
+    lines.append(" " + dash * (sum(widths) + gap * (len(beside) - 1)))
+    indent = " " * (1 + widths[0] + gap)
     for row in listed:
-        lines += _row(columns, widths, gap, row)
+        lines += _row(beside, widths, gap, row[: len(beside)])
+        below = [cell for cell in row[len(beside) :] if cell]
+        lines += [indent + each for cell in below for each in _folded(cell, _width() - len(indent))]
     _print([*lines, ""])
 
 
@@ -228,7 +240,7 @@ def _widths(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], r
     cells = [[heading, *(row[number] for row in rows)] for number, (heading, _) in enumerate(columns)]
     widths = [max(map(cell_len, column)) for column in cells]
     words = [max(cell_len(word) for cell in column for word in (cell.split() or [""])) for column in cells]
-    loose = [number for number, (_, kind) in enumerate(columns) if kind == "left"]
+    loose = [number for number, (_, kind) in enumerate(columns) if kind in ("left", "below")]
     while sum(widths) > room:
         giving = [n for n in loose if widths[n] > words[n]] or [n for n in loose if widths[n] > NARROWEST_COLUMNS]
         if not giving:

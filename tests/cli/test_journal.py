@@ -77,8 +77,24 @@ def test_a_journal_that_fits_is_told_with_its_head(cli: Cli, written: Books) -> 
     assert cli("journal", "head").out == f"{kept['head']}\n"
     out = cli("journal", "verify", "--head", kept["head"]).out
     assert "Everything fits" in out
-    assert kept["hash"] in "".join(out.split())
+    assert kept["hash"] in out
     assert "rentpay journal verify --head" in cli("journal", "verify").err
+
+
+@pytest.mark.parametrize("columns", ["80", "40"])
+def test_the_head_stands_whole_on_a_line_in_every_window(cli: Cli, written: Books, columns: str) -> None:
+    kept = cli.json("journal", "head")["head"]
+    cli.configure(COLUMNS=columns)
+    for command in ("head", "verify"):
+        assert kept in cli("journal", command).out.splitlines()
+
+
+def test_at_eighty_columns_what_changed_has_room(cli: Cli, written: Books) -> None:
+    cli("payouts", "stop", "--reason", "the password is being changed")
+    cli.configure(COLUMNS="80")
+    lines = cli("journal").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "reason: the password is being changed" in [line.strip() for line in lines]
 
 
 def test_one_changed_byte_ends_with_6_and_is_named(cli: Cli, written: Books, database_url: str) -> None:

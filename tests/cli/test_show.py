@@ -93,6 +93,26 @@ def test_a_cell_that_is_too_long_goes_on_below_itself(draw: Draw) -> None:
     ]
 
 
+def test_what_has_no_room_beside_its_row_stands_below_it(draw: Draw) -> None:
+    columns = [("No.", "right"), ("What", "left"), ("More", "below")]
+    rows = [("7", "learned", "rent: money moved; M-Pesa's callback"), ("12", "owner added", "")]
+    assert draw(99, lambda: show.table(columns, rows, empty=""))[1:] == [
+        " No.  What",
+        " ────────────────",
+        "   7  learned",
+        "      rent: money moved; M-Pesa's callback",
+        "  12  owner added",
+        "",
+    ]
+    assert draw(30, lambda: show.table(columns, rows, empty=""))[4:6] == [
+        "      rent: money moved;",
+        "      M-Pesa's callback",
+    ]
+    assert draw(100, lambda: show.table(columns, rows, empty=""))[3] == (
+        "   7   learned       rent: money moved; M-Pesa's callback"
+    )
+
+
 def test_what_cannot_stand_side_by_side_stands_below_each_other(draw: Draw) -> None:
     rows = [("Wanjiru", "completed", "9,500,000,000,000")]
     assert draw(25, lambda: show.table(COLUMNS, rows, empty="")) == [

@@ -67,6 +67,15 @@ def test_the_terminal_is_clean_after_ctrl_c(cli: Cli, books: Books) -> None:
     assert "rentpay health" in screen.rpartition("\x1b[?1049l")[2]
 
 
+def test_to_leave_the_watch_over_one_payment_is_no_failure_either(cli: Cli, books: Books) -> None:
+    books.asked()
+    books.rt.close()
+    status, screen = in_a_terminal(["status", "1", "--watch"], [("still open", "\x03")])
+    assert status == 0, screen
+    assert "Sunset Apartments" in screen
+    assert "Interrupted" not in screen
+
+
 def test_bad_settings_are_told_on_the_screen_that_stays(cli: Cli) -> None:
     cli.configure(MPESA_ENVIRONMENT="live")
     status, screen = in_a_terminal(["watch"], [])
