@@ -265,7 +265,7 @@ def _check(reader: Reader, url: str, environment: str) -> None:
 def where_all(filters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """The conditions that have a value, and the value of each that names a place for it."""
     used = {condition: value for condition, value in filters.items() if value is not None}
-    values = {condition.rsplit(":", 1)[1]: value for condition, value in used.items() if ":" in condition}
+    values = {name[1]: value for condition, value in used.items() if (name := re.search(":([a-z_]+)", condition))}
     return (" WHERE " + " AND ".join(used) if used else ""), values
 
 

