@@ -77,3 +77,6 @@ def spreadsheet(bench: Bench) -> Iterator[Figure]:
     note = f"{pairs[0][0]:.1f} and {pairs[0][1]:.1f} s"
     yield Figure(f"payments --format csv, {sizes[1]:,} rows", "sqlite3 -csv", ratio(pairs), 5.0, note=note)
     yield Figure("  most memory", "", max(run.peak_mebibytes for run in runs), 90.0, unit="MiB")
+    command = [bench.rentpay, "payments", "--json", "--limit", bench.few_or(100_000, few=1_000)]
+    run = whole_process(command, environment, out=bench.folder / "ours.json")
+    yield Figure("payments --json --limit 100000, most memory", "", run.peak_mebibytes, 60.0, unit="MiB")
