@@ -7,7 +7,6 @@ token belongs to, the amount is what was asked, and the receipt is new. What is 
 from __future__ import annotations
 
 import ipaddress
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,6 +23,7 @@ from rentpay_cli.errors import NotFound, RuleRefused, WrongUse
 from rentpay_cli.flows.learn import Source, learn_about
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, enquiries, inbox, journal
+from rentpay_cli.store.engine import Deadlock
 from rentpay_cli.store.rows import StaleWrite
 from rentpay_cli.store.tables import Attempt, Enquiry, InboxItem
 
@@ -32,8 +32,8 @@ COLLECTION, PAYOUT, TIMEOUT = "collection", "payout", "timeout"
 
 
 TOGETHER = 10
-"""How many callbacks share a transaction on SQLite: a commit costs a third of what reading one costs, and ten hold up
-other writers for some hundredths of a second. On PostgreSQL two workers, each with some, could wait for each other."""
+"""How many callbacks share a transaction: a commit costs a third of what reading one costs, and ten hold up other
+writers for some hundredths of a second."""
 _TROUBLE = (SQLAlchemyError, ArithmeticError, LookupError, TypeError, ValueError)
 
 
@@ -50,12 +50,10 @@ class Reading:
 
 def read_inbox(rt: Runtime, limit: int = 200) -> list[Reading]:
     """Read the callbacks that nobody has read yet, oldest first, at most `limit`."""
-    with rt.database.transaction() as session:
-        waiting = inbox.unread(session, limit)
-    readings: list[Reading | None] = []
-    for first in range(0, len(waiting), TOGETHER):
-        readings += _read_together(rt, waiting[first : first + TOGETHER])
-    return [reading for reading in readings if reading is not None]
+    readings: list[Reading] = []
+    while len(readings) < limit and (some := _read_together(rt, min(TOGETHER, limit - len(readings)))):
+        readings += some
+    return readings
 
 
 def read_again(rt: Runtime, item_id: int, reason: str) -> Reading:
@@ -92,20 +90,25 @@ def read_again(rt: Runtime, item_id: int, reason: str) -> Reading:
     return reading or Reading(item_id, "new", "the listener is reading it just now")
 
 
-def _read_together(rt: Runtime, item_ids: list[int]) -> list[Reading | None]:
+def _read_together(rt: Runtime, count: int) -> list[Reading]:
     """Read some callbacks in one transaction; if one of them trips us up, none is read so, but each by itself."""
-    if rt.database.is_sqlite:
-        with suppress(StaleWrite, *_TROUBLE), rt.database.transaction() as session:  # it is met again below, and told
-            return [_read(rt, session, item_id) for item_id in item_ids]
-    return [_read_or_hold(rt, item_id) for item_id in item_ids]
+    numbers: list[int] = []
+    try:
+        with rt.database.transaction() as session:
+            items = inbox.claim_unread(session, count)
+            numbers = [item.id or 0 for item in items]
+            return [_read(rt, session, item) for item in items]
+    except (StaleWrite, Deadlock, *_TROUBLE):  # it is met again by one of them, and told
+        return [each for each in (_read_or_hold(rt, number) for number in numbers) if each is not None]
 
 
 def _read_or_hold(rt: Runtime, item_id: int) -> Reading | None:
     """Read one callback; one that trips us up is held, so that it cannot stop those behind it."""
     try:
         with rt.database.transaction() as session:
-            return _read(rt, session, item_id)
-    except StaleWrite:
+            item = inbox.claim(session, item_id)
+            return None if item is None else _read(rt, session, item)
+    except (StaleWrite, Deadlock):
         return None  # another process changed the attempt just now: the next round reads it again
     except _TROUBLE as error:
         reading = Reading(item_id, "held", f"it could not be read ({type(error).__name__}: {error})")
@@ -118,11 +121,7 @@ def _read_or_hold(rt: Runtime, item_id: int) -> Reading | None:
             return reading
 
 
-def _read(rt: Runtime, session: Session, item_id: int) -> Reading | None:
-    """Read one callback; None if another worker has it."""
-    item = inbox.claim(session, item_id)
-    if item is None:
-        return None
+def _read(rt: Runtime, session: Session, item: InboxItem) -> Reading:
     reading = _understand(rt, session, item)
     inbox.mark(session, item, reading.state, reading.outcome, rt.now(), reading.payment_id)
     _tell(rt, session, reading)

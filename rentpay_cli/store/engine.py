@@ -34,6 +34,10 @@ class _Deed:
     outcome: Future[Any] = field(default_factory=Future)
 
 
+class Deadlock(BadDatabase):
+    """Two transactions of ours waited for each other, and this is the one that PostgreSQL undid."""
+
+
 class Database:
     """The engine, and a lock that lets the writers of this process take fair turns on SQLite.
 
@@ -104,6 +108,8 @@ def translated_errors(url: str) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) == "40P01":
+            raise Deadlock("Two transactions waited for each other; PostgreSQL ended one.", "Try again.") from error
         raise unusable(url, str(error.orig)) from error
     except DatabaseError as error:
         words = ("malformed", "not a database", "read-only", "permission denied")

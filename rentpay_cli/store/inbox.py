@@ -133,19 +133,16 @@ def _append_strangers(session: Session, rows: list[dict[str, Any]], at: datetime
         signs.note_refused(session, refused, at)
 
 
-def unread(session: Session, limit: int) -> list[int]:
-    """Numbers of callbacks that nobody has read yet, oldest first."""
-    query = select(InboxItem.id).where(InboxItem.state == "new").order_by(col(InboxItem.id)).limit(limit)
-    return [number for number in session.exec(query) if number is not None]
-
-
 _INBOX = SQLModel.metadata.tables["inbox"]
-_CLAIM = (
-    select(InboxItem)
-    .where(_INBOX.c.id == bindparam("item_id"), _INBOX.c.state == "new")
-    .with_for_update(key_share=True, skip_locked=True)
-)
+_NEW = select(InboxItem).where(text("inbox.state = 'new'"))  # as the index has it, so that it is used
+_CLAIM = _NEW.where(_INBOX.c.id == bindparam("item_id")).with_for_update(key_share=True, skip_locked=True)
+_CLAIM_OLDEST = _NEW.order_by(_INBOX.c.id).limit(bindparam("count")).with_for_update(key_share=True, skip_locked=True)
 _MARK = update(_INBOX).where(_INBOX.c.id == bindparam("item_id"))
+
+
+def claim_unread(session: Session, count: int) -> list[InboxItem]:
+    """The oldest callbacks that nobody has read yet, ours until the transaction ends; not those of another worker."""
+    return list(session.execute(_CLAIM_OLDEST, {"count": count}).scalars())
 
 
 def claim(session: Session, item_id: int) -> InboxItem | None:

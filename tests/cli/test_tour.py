@@ -227,10 +227,8 @@ def test_a_ruling_without_a_reason_leaves_no_empty_one(cli: Cli, lost: int) -> N
 def test_callbacks_are_listed_in_the_words_of_the_screen(cli: Cli, books: Books) -> None:
     inbox.append(books.rt.database, [("payout", "a", None, b"1"), ("payout", "b", None, b"2")], NOON)
     with books.rt.database.transaction() as session:
-        first, second = inbox.unread(session, 5)
-        for number, outcome in ((first, "not_moved, as was known"), (second, "balance noted")):
-            item = inbox.claim(session, number)
-            assert item is not None
+        outcomes = ("not_moved, as was known", "balance noted")
+        for item, outcome in zip(inbox.claim_unread(session, 5), outcomes, strict=True):
             inbox.mark(session, item, "read", outcome, NOON, None)
     told = " ".join(cli("callbacks", "list").out.split())
     assert "nothing moved, as was known" in told

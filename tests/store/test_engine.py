@@ -15,6 +15,7 @@ from sqlmodel import Session
 from rentpay_cli.errors import BadDatabase
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import journal
+from rentpay_cli.store.engine import Deadlock
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -88,3 +89,20 @@ def test_a_database_that_cannot_be_written_fails_every_deed(rt: Runtime) -> None
 
 def _break(_: object) -> None:
     raise BadDatabase("the disk is full")
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_of_two_transactions_that_wait_for_each_other_one_is_undone_and_told_so(rt: Runtime) -> None:
+    each_has_one = threading.Barrier(2)
+
+    def take(first: int, second: int) -> None:
+        with rt.database.transaction() as session:
+            journal.write(session, NOW, "tester", "taken")
+            session.execute(text(f"SELECT pg_advisory_xact_lock({first})"))
+            each_has_one.wait(30)
+            session.execute(text(f"SELECT pg_advisory_xact_lock({second})"))
+
+    with ThreadPoolExecutor(2) as pool:
+        errors = [each.exception() for each in (pool.submit(take, 1, 2), pool.submit(take, 2, 1))]
+    assert sorted(type(error) for error in errors if error is not None) == [Deadlock]
+    assert entries(rt) == ["taken"]
