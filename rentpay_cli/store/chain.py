@@ -6,6 +6,7 @@ What a transaction does to a watched column is noticed here by itself, so that n
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,7 @@ from sqlalchemy import event, insert, inspect, select, text
 from sqlmodel import Session, SQLModel
 
 from rentpay_cli.core.clock import from_milliseconds, to_milliseconds
-from rentpay_cli.core.journal import BEGINNING, WATCHED, Entry, entry_hash, kept
+from rentpay_cli.core.journal import BEGINNING, WATCHED, Columns, Entry, entry_hash, kept
 from rentpay_cli.store.tables import (
     Access,
     Attempt,
@@ -46,9 +47,14 @@ _MODELS: tuple[type[SQLModel], ...] = (
 
 def changed(session: Session, table: str, number: int | None, columns: Mapping[str, Any]) -> None:
     """Note what became of a row by a statement of our own; what the session writes by itself is noted unasked."""
-    watched = {name: kept(value) for name, value in columns.items() if name in WATCHED[table]}
-    if watched:
-        _noted(session).setdefault(f"{table} {number}", {}).update(watched)
+    stated = watched(table, columns)
+    if stated:
+        _noted(session).setdefault(f"{table} {number}", {}).update(stated)
+
+
+def watched(table: str, columns: Mapping[str, Any]) -> Columns:
+    """Those of the columns that the journal answers for, as it states them."""
+    return {name: kept(value) for name, value in columns.items() if name in WATCHED[table]}
 
 
 def has_changes(session: Session) -> bool:
@@ -82,13 +88,32 @@ def seal(session: Session) -> None:
     number, digest, at = session.execute(_HEAD).first() or (0, BEGINNING, None)
     if changes:
         _add_changes(entries, changes, at)
+    session.execute(_ADD, _chained(number, digest, entries))
+
+
+_HEAD_ON_DRIVER = "SELECT id, hash FROM journal ORDER BY id DESC LIMIT 1"
+_ADD_ON_DRIVER = """
+INSERT INTO journal (id, at, actor, event, payment_id, attempt_id, detail, hash)
+VALUES (:id, :at, :actor, :event, :payment_id, :attempt_id, :detail, :hash)
+"""
+
+
+def seal_on_driver(connection: sqlite3.Connection, entry: dict[str, Any]) -> None:
+    """Write the one entry of a lean transaction, which names its changes itself: the last thing before the commit."""
+    number, digest = connection.execute(_HEAD_ON_DRIVER).fetchone() or (0, BEGINNING)
+    [row] = _chained(number, digest, [entry])
+    connection.execute(_ADD_ON_DRIVER, row | {"at": to_milliseconds(row["at"])})
+
+
+def _chained(number: int, digest: str, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of the entries that follow the one with this number and hash."""
     rows = []
     for entry in entries:
         number += 1
         row = entry | {"detail": json.dumps(entry["detail"], sort_keys=True)}
         digest = entry_hash(digest, Entry(id=number, **row | {"at": to_milliseconds(row["at"])}))
         rows.append(row | {"id": number, "hash": digest})
-    session.execute(_ADD, rows)
+    return rows
 
 
 def _add_changes(entries: list[dict[str, Any]], changes: dict[str, Any], last_at: datetime | None) -> None:

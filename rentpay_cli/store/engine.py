@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -38,6 +39,10 @@ class Deadlock(BadDatabase):
     """Two transactions of ours waited for each other, and this is the one that PostgreSQL undid."""
 
 
+class Busy(Exception):
+    """Somebody else writes just now, and we were not to wait."""
+
+
 class Database:
     """The engine, and a lock that lets the writers of this process take fair turns on SQLite.
 
@@ -48,7 +53,7 @@ class Database:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         self.engine = _open_sqlite(url) if self.is_sqlite else _open_postgresql(url)
-        self._turn = threading.Lock() if self.is_sqlite else contextlib.nullcontext()
+        self._turn: Any = threading.Lock() if self.is_sqlite else contextlib.nullcontext()
         self._asked_for: deque[_Deed] = deque()
 
     @contextmanager
@@ -97,6 +102,33 @@ class Database:
             yield session
             chain.seal(session)
 
+    @contextmanager
+    def lean_transaction(self, connection: sqlite3.Connection, *, wait: bool) -> Iterator[None]:
+        """As `transaction`, for what writes and seals on SQLite's driver itself; raises `Busy` if it must not wait.
+
+        The caller brings a connection of `driver`, so that it can look something up before others have to wait for it.
+        """
+        if not self._turn.acquire(blocking=wait):
+            raise Busy
+        try:
+            _begin(connection, wait=wait)
+            try:
+                yield
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.rollback()
+                raise
+        finally:
+            self._turn.release()
+
+    @contextmanager
+    def driver(self) -> Iterator[sqlite3.Connection]:
+        """A connection of SQLite's driver itself, for what is done so often that SQLAlchemy would be most of it."""
+        with translated_errors(self.url), contextlib.closing(self.engine.raw_connection()) as pooled:
+            connection = pooled.driver_connection
+            assert isinstance(connection, sqlite3.Connection)  # nobody asks for it on PostgreSQL
+            yield connection
+
     def close(self) -> None:
         """Give back every connection."""
         self.engine.dispose()
@@ -107,15 +139,20 @@ def translated_errors(url: str) -> Iterator[None]:
     """Turn what the driver says about a database that cannot be used into a sentence."""
     try:
         yield
-    except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) == "40P01":
+    except (OperationalError, sqlite3.OperationalError) as error:
+        if getattr(getattr(error, "orig", None), "sqlstate", None) == "40P01":
             raise Deadlock("Two transactions waited for each other; PostgreSQL ended one.", "Try again.") from error
-        raise unusable(url, str(error.orig)) from error
-    except DatabaseError as error:
+        raise unusable(url, _said(error)) from error
+    except (DatabaseError, sqlite3.DatabaseError) as error:
         words = ("malformed", "not a database", "read-only", "permission denied")
-        if any(word in str(error.orig) for word in words):
-            raise unusable(url, str(error.orig)) from error
+        if any(word in _said(error) for word in words):
+            raise unusable(url, _said(error)) from error
         raise
+
+
+def _said(error: DatabaseError | sqlite3.DatabaseError) -> str:
+    """What the driver said, through SQLAlchemy or itself."""
+    return str(error.orig if isinstance(error, DatabaseError) else error)
 
 
 def unusable(url: str, reason: str) -> BadDatabase:
@@ -184,6 +221,21 @@ def _open_sqlite(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _begin(connection: sqlite3.Connection, *, wait: bool) -> None:
+    if wait:
+        connection.execute("BEGIN IMMEDIATE")
+        return
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:  # the rest says why it is busy
+            raise Busy from error
+        raise
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
 
 
 def _open_postgresql(url: str) -> Engine:
