@@ -76,8 +76,15 @@ def _serve(rt: Runtime, host: str, port: int) -> None:
         inbox.append(database, arrivals, rt.now())
         worker.wake()
 
+    def append_at_once(arrivals: Any) -> bool:
+        is_stored = inbox.append_at_once(database, arrivals, rt.now())
+        if is_stored:
+            worker.wake()
+        return is_stored
+
     app = build_app(
         append,
+        at_once=append_at_once,
         on_error=lambda error: log("callback not stored", error=str(error)),
         health=worker.health,
         metrics=lambda: _metrics(rt, log),

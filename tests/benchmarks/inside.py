@@ -65,7 +65,10 @@ def listen(path: str, port: str) -> None:
         raise error
 
     app = build_app(
-        lambda arrivals: inbox.append(rt.database, arrivals, rt.now()), on_error=complain, health=lambda: (True, {})
+        lambda arrivals: inbox.append(rt.database, arrivals, rt.now()),
+        at_once=lambda arrivals: inbox.append_at_once(rt.database, arrivals, rt.now()),
+        on_error=complain,
+        health=lambda: (True, {}),
     )
     serve(app, listen_on("127.0.0.1", int(port)), [])
 
