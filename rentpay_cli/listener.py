@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import gc
 import heapq
 import ipaddress
 import re
@@ -469,6 +470,9 @@ def _allow_open_files() -> None:
 def serve(app: ASGIApp, bound: socket.socket, trusted_proxies: Sequence[str]) -> None:
     """Serve until SIGINT or SIGTERM, and answer what is in hand before returning."""
     _allow_open_files()
+    # What is there by now stays: without this, the collector looks through all of it now and then, and callbacks wait
+    # for it, the longest for 69 ms instead of 9.
+    gc.freeze()
     config = uvicorn.Config(
         app,
         http=_Impatient,
