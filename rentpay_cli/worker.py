@@ -28,14 +28,16 @@ LONGEST_PAUSE_SECONDS = 30.0
 READ_AT_ONCE = 200
 PAY_AT_ONCE = 64
 CHASE_AT_ONCE = 10
+REST, LONG_REST = 2, 4
+"""How long it rests after reading some callbacks on SQLite, in terms of what that took; and so while others come."""
 SIGN_EVERY = timedelta(seconds=15)
 
 Log = Callable[..., None]
 
 
-def round_of_work(rt: Runtime, log: Log) -> int:
+def round_of_work(rt: Runtime, log: Log, more_come: Callable[[], bool] = lambda: False) -> int:
     """Read what arrived, send what is due, ask about what is quiet; the number of things done."""
-    readings = _read(rt)
+    readings = _read(rt, more_come)
     for reading in readings:
         log(
             "callback held" if reading.state == "held" else "callback read",
@@ -47,8 +49,8 @@ def round_of_work(rt: Runtime, log: Log) -> int:
     return len(readings) + paid + _chase(rt, log)
 
 
-def _read(rt: Runtime) -> list[Reading]:
-    """Read what arrived, and on SQLite rest after every few callbacks for twice as long as they took.
+def _read(rt: Runtime, more_come: Callable[[], bool]) -> list[Reading]:
+    """Read what arrived, and on SQLite rest after every few callbacks for longer than they took.
 
     The rests are the turns of the listener in this process and of other processes that write: SQLite does not queue
     writers, it lets them look again and again, and they would find the database locked almost every time. Seen without
@@ -62,7 +64,7 @@ def _read(rt: Runtime) -> list[Reading]:
             break
         readings += some
         if rt.database.is_sqlite:
-            time.sleep(2 * (time.monotonic() - began))
+            time.sleep((LONG_REST if more_come() else REST) * (time.monotonic() - began))
     return readings
 
 
@@ -156,7 +158,7 @@ class Worker(_Rounds):
         return well, {"status": "ok" if well else "failing", "worker": "alive" if alive else "dead"}
 
     def _round(self) -> int:
-        done = round_of_work(self._rt, self._log)
+        done = round_of_work(self._rt, self._log, self._something.is_set)
         self._leave_sign()
         return done
 
