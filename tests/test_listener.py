@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import httpx
@@ -322,6 +322,113 @@ def test_callbacks_that_never_cease_do_not_keep_the_first_waiting(
     assert len(store.batches[0]) == 10
 
 
+def put(writer: GroupWriter, body: bytes) -> None:
+    """Store a callback and wait for it, on an event loop that must not stand still meanwhile."""
+
+    async def come() -> None:
+        stored = asyncio.create_task(writer.store(("payout", None, None, body)))
+        turns = 0
+        while not stored.done():
+            await asyncio.sleep(0.001)
+            turns += 1
+        assert turns > 0
+        await stored
+
+    asyncio.run(come())
+
+
+def test_while_nobody_else_writes_callbacks_are_stored_on_the_event_loop(store: Store) -> None:
+    kept, threads = Store(), list[int]()
+
+    def at_once(arrivals: Sequence[Arrival]) -> bool:
+        threads.append(threading.get_ident())
+        kept(arrivals)
+        return True
+
+    put(GroupWriter(store, at_once), b"{}")
+    assert threads == [threading.get_ident()]
+    assert [arrival[3] for arrival in kept.arrivals] == [b"{}"]
+    assert store.batches == []
+
+
+def test_while_somebody_else_writes_a_thread_waits_and_not_the_event_loop(store: Store) -> None:
+    threads: list[int] = []
+
+    def wait() -> None:
+        threads.append(threading.get_ident())
+        time.sleep(0.05)
+
+    store.before = wait
+    put(GroupWriter(store, lambda _: False), b"{}")
+    assert len(threads) == 1
+    assert threads[0] != threading.get_ident()
+    assert [arrival[3] for arrival in store.arrivals] == [b"{}"]
+
+
+def test_what_cannot_be_stored_at_once_because_of_trouble_is_told_and_not_tried_again(store: Store) -> None:
+    def fail(_: Sequence[Arrival]) -> bool:
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        put(GroupWriter(store, fail), b"{}")
+    assert store.batches == []
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("closes", [False, True])
+def test_a_callback_that_comes_in_two_parts_is_answered_as_one_that_comes_whole(fails: bool, closes: bool) -> None:
+    def append(_: Sequence[Arrival]) -> None:
+        if fails:
+            raise OSError("the disk is full")
+
+    content = request(COLLECTION, b"a body", close=closes)
+    last = request(COLLECTION, b"the last")
+    with serving(append) as url:
+        host, port = url.removeprefix("http://").split(":")
+        answers = []
+        for parts in ([content], [content[:-3], content[-3:]]):
+            with socket.create_connection((host, int(port)), timeout=10) as connection:
+                for part in parts:
+                    connection.sendall(part)
+                    time.sleep(0.05)  # so that each part is read by itself
+                if not closes:
+                    connection.sendall(last)
+                answer = b""
+                while more := connection.recv(65536):
+                    answer += more
+                answers.append(answer.lower())
+    assert answers[0] == answers[1]
+    assert answers[0].count(b"http/1.1 503 service unavailable" if fails else b"http/1.1 200 ok") == 2 - closes
+    assert answers[0].count(b"connection: close") == 1
+
+
+def test_a_callback_whose_sender_wants_to_be_asked_for_the_body_is_asked(store: Store) -> None:
+    with serving(store) as url:
+        answer = raw(url, request(COLLECTION, b"a body", "Expect: 100-continue"))
+    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200")
+    assert [arrival[3] for arrival in store.arrivals] == [b"a body"]
+
+
+def test_a_sender_who_leaves_before_the_answer_harms_nobody(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    may_store, began = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        began.set()
+        assert may_store.wait(10)
+
+    store.before = wait
+    told: list[Exception] = []
+    with serving(store, told.append) as url:
+        raw(url, request(COLLECTION, b"left"), close_early=True)
+        assert began.wait(10)
+        time.sleep(0.1)  # the listener sees that it left
+        may_store.set()
+        assert httpx.post(url + COLLECTION, content=b"stayed").status_code == 200
+    assert [arrival[3] for arrival in store.arrivals] == [b"left", b"stayed"]
+    assert told == []
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
+
+
 def test_a_failed_append_is_told_to_each_of_its_callbacks_and_to_no_other() -> None:
     store, told = Store(), list[Exception]()
     calls = iter([None, OSError("full")])
@@ -432,3 +539,28 @@ def test_a_connection_that_never_asks_for_anything_is_closed(
             time.sleep(0.2)
             assert client.post(url + COLLECTION, content=b"2").status_code == 200
     assert len(store.arrivals) == 2
+
+
+def test_a_deadline_that_was_put_off_comes_forward_with_the_next_stage(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "FIRST_REQUEST_SECONDS", 0.1)
+    monkeypatch.setattr(listener, "KEEP_ALIVE_SECONDS", 1)
+    store.before = lambda: time.sleep(0.3)  # the first deadline is met while an answer is owed, and put off
+    with serving(store) as url:
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(request(COLLECTION, b"{}", close=False))
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+            connection.sendall(b"POST")  # now uvicorn waits for the rest as long as it takes
+            with suppress(ConnectionResetError):  # which is an end, too
+                assert connection.recv(1) == b""
+
+
+def test_a_body_over_64_kib_that_comes_whole_is_refused(store: Store) -> None:
+    chunk = b"%x\r\n%s\r\n0\r\n\r\n" % (MAX_BODY_BYTES + 1, b"x" * (MAX_BODY_BYTES + 1))
+    head = f"POST {COLLECTION} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    with serving(store) as url:
+        for content in (head + chunk, request(COLLECTION, b"x" * (MAX_BODY_BYTES + 1))):
+            assert raw(url, content).startswith(b"HTTP/1.1 413")
+    assert store.arrivals == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -91,3 +92,17 @@ def test_the_worker_rests_on_sqlite_after_every_few_so_that_other_writers_have_t
     worker.round_of_work(rt, lambda *_, **__: None)
     assert len(rests) == (3 if rt.database.is_sqlite else 0)
     assert all(rest > 0 for rest in rests)
+
+
+def test_the_worker_rests_longer_while_more_callbacks_come(rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not rt.database.is_sqlite:
+        return  # where it does not rest
+    rests: list[float] = []
+    monkeypatch.setattr("rentpay_cli.worker.time.sleep", rests.append)
+    ticks = itertools.count()
+    monkeypatch.setattr("rentpay_cli.worker.time.monotonic", lambda: float(next(ticks)))
+    for count, more_come in ((1, False), (2, True)):  # of what strangers send, only what is new is read
+        arrive(rt, count)
+        worker.round_of_work(rt, lambda *_, **__: None, lambda more_come=more_come: more_come)
+    assert rests == [worker.REST, worker.LONG_REST]
+    assert worker.REST < worker.LONG_REST
