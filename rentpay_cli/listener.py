@@ -115,8 +115,8 @@ class GroupWriter:
     async def _let_come(self) -> None:
         """Wait as long as more arrivals come with every few turns of the event loop, so that they are stored together.
 
-        To store some while others come is slower, because both fight for the interpreter: at 32 connections 6,900 a
-        second instead of 9,900, and 9.6 instead of 6.5 ms for the slowest hundredth.
+        To store some while others come is slower, because each time has its own price: at 32 connections 13,400 a
+        second instead of 17,000, and 67 instead of 54 µs of processor time for each.
         """
         seen = 0
         while seen < len(self._waiting) < LARGEST_BATCH:
@@ -310,8 +310,8 @@ class _Impatient(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
     def _begin(self, cycle: Any, app: ASGIApp) -> None:
         """Hand a whole callback over at once, and everything else to a task, as uvicorn does.
 
-        A task, the messages of ASGI and an answer that is written in two parts are more than half of what a callback
-        costs here.
+        Without a task for each, the messages of ASGI and an answer that is written in two parts, a callback takes 82 µs
+        of processor time instead of 102.
         """
         self._held_back = None
         scope = cycle.scope

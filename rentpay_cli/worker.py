@@ -29,7 +29,10 @@ READ_AT_ONCE = 200
 PAY_AT_ONCE = 64
 CHASE_AT_ONCE = 10
 REST, LONG_REST = 2, 4
-"""How long it rests after reading some callbacks on SQLite, in terms of what that took; and so while others come."""
+"""How long it rests after reading some callbacks on SQLite, in times of what that took; and how long while more come.
+
+The listener beside it was at 0.46 to 0.58 of its speed with rests of two times, and at 0.61 to 0.69 with four.
+"""
 SIGN_EVERY = timedelta(seconds=15)
 
 Log = Callable[..., None]

@@ -49,7 +49,8 @@ def _append_ours(database: Database, arrivals: Sequence[Arrival], at: datetime, 
     """Store callbacks on SQLite if all of them carry a token of ours, on the driver itself; say whether they did.
 
     A token is looked up, and all that can be computed is, before the lock is taken for which other writers wait: a
-    token is known before it is told to anybody, and for ever.
+    token is known before it is told to anybody, and for ever. One callback takes 0.22 ms of processor time so, and 0.49
+    by a session; 32 take 0.88 ms, and 1.24 by a session.
     """
     with database.driver() as connection:
         digests = {token_sha256(token) if token else "" for _, token, _, _ in arrivals}
@@ -132,8 +133,8 @@ def _insert(session: Session, rows: list[dict[str, Any]]) -> Iterable[int | None
 def _insert_all(rows: list[dict[str, Any]]) -> tuple[str, tuple[Any, ...]]:
     """One statement for SQLite's driver, and its values; it numbers the rows one by one.
 
-    SQLAlchemy's own for many rows makes the whole of `append` half as fast: 32 callbacks take 1.2 ms of processor time
-    with this, and 1.9 to 2.6 ms with that.
+    SQLAlchemy's own for many rows makes a session half as fast: 32 callbacks take 1.2 ms of processor time with this,
+    and 1.9 to 2.6 ms with that.
     """
     values: list[Any] = []
     for row in rows:
