@@ -103,15 +103,34 @@ class Database:
             chain.seal(session)
 
     @contextmanager
-    def lean_transaction(self, connection: sqlite3.Connection, *, wait: bool) -> Iterator[None]:
-        """As `transaction`, for what writes and seals on SQLite's driver itself; raises `Busy` if it must not wait.
+    def driver(self, *, wait: bool) -> Iterator[sqlite3.Connection]:
+        """A connection of SQLite's driver itself, for what is done so often that SQLAlchemy would be most of it.
 
-        The caller brings a connection of `driver`, so that it can look something up before others have to wait for it.
+        Whatever would have to wait for another process, and must not, raises `Busy`.
         """
+        with translated_errors(self.url), contextlib.closing(self.engine.raw_connection()) as pooled:
+            connection = pooled.driver_connection
+            assert isinstance(connection, sqlite3.Connection)  # nobody asks for it on PostgreSQL
+            if wait:
+                yield connection
+                return
+            connection.execute("PRAGMA busy_timeout = 0")
+            try:
+                yield connection
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:  # the rest says why it is busy
+                    raise Busy from error
+                raise
+            finally:
+                connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
+
+    @contextmanager
+    def lean_transaction(self, connection: sqlite3.Connection, *, wait: bool) -> Iterator[None]:
+        """As `transaction`, for what writes and seals on a connection of `driver`; raises `Busy` as that does."""
         if not self._turn.acquire(blocking=wait):
             raise Busy
         try:
-            _begin(connection, wait=wait)
+            connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
                 connection.execute("COMMIT")
@@ -120,14 +139,6 @@ class Database:
                 raise
         finally:
             self._turn.release()
-
-    @contextmanager
-    def driver(self) -> Iterator[sqlite3.Connection]:
-        """A connection of SQLite's driver itself, for what is done so often that SQLAlchemy would be most of it."""
-        with translated_errors(self.url), contextlib.closing(self.engine.raw_connection()) as pooled:
-            connection = pooled.driver_connection
-            assert isinstance(connection, sqlite3.Connection)  # nobody asks for it on PostgreSQL
-            yield connection
 
     def close(self) -> None:
         """Give back every connection."""
@@ -221,21 +232,6 @@ def _open_sqlite(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
-
-
-def _begin(connection: sqlite3.Connection, *, wait: bool) -> None:
-    if wait:
-        connection.execute("BEGIN IMMEDIATE")
-        return
-    connection.execute("PRAGMA busy_timeout = 0")
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:  # the rest says why it is busy
-            raise Busy from error
-        raise
-    finally:
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
 
 
 def _open_postgresql(url: str) -> Engine:

@@ -52,10 +52,10 @@ def _append_ours(database: Database, arrivals: Sequence[Arrival], at: datetime, 
     token is known before it is told to anybody, and for ever. One callback takes 0.22 ms of processor time so, and 0.49
     by a session; 32 take 0.88 ms, and 1.24 by a session.
     """
-    with database.driver() as connection:
+    with database.driver(wait=wait) as connection:
         digests = {token_sha256(token) if token else "" for _, token, _, _ in arrivals}
         known = connection.execute(_KNOWN_TOKENS, (json.dumps(list(digests)),)).fetchone()[0]
-        if known < len(digests):
+        if not known or known < len(digests):
             return False
         rows = _rows(arrivals, at)
         stated = [chain.watched("inbox", row) for row in rows]

@@ -119,6 +119,12 @@ def test_what_is_stored_at_once_is_the_same_as_what_is_not(rt: Runtime, token: s
     assert verify(rt).rows["inbox"] == len(stored(rt))
 
 
+def test_to_store_nothing_changes_nothing(rt: Runtime) -> None:
+    inbox.append(rt.database, [], NOW)
+    assert not inbox.append_at_once(rt.database, [], NOW)
+    assert list(derived.entries(rt.reader)) == []
+
+
 def test_nothing_is_stored_at_once_if_there_is_a_stranger_among_them(rt: Runtime, token: str) -> None:
     for stranger in (None, "guessed"):
         assert not inbox.append_at_once(rt.database, [*own(token, b"{}"), ("payout", stranger, None, b"{}")], NOW)
@@ -179,7 +185,7 @@ def test_what_fails_in_the_middle_is_undone_and_keeps_nobody_from_writing(
 def test_a_lean_transaction_that_fails_is_over_before_the_next_writer_has_its_turn(rt: Runtime) -> None:
     if not rt.database.is_sqlite:
         return  # which has none
-    with rt.database.driver() as connection:
+    with rt.database.driver(wait=True) as connection:
         with pytest.raises(ZeroDivisionError), rt.database.lean_transaction(connection, wait=False):
             raise ZeroDivisionError
         assert not connection.in_transaction
