@@ -206,10 +206,13 @@ class _Lanes:
                 lambda session: learn_from(self.rt, session, *replied), lambda session: self._intend(session, item)
             )
             self._count(replied, learned.result())
-        sending: Sending | Held = intended.result()
-        if isinstance(sending, Held):
-            raise held_error(sending)
-        return sending
+        match intended.result():
+            case Sending() as sending:
+                return sending
+            case Held() as held:
+                raise held_error(held)
+            case refused:
+                raise refused
 
     def _note(self, replied: _Replied | None) -> None:
         """Write down what M-Pesa replied."""
@@ -217,15 +220,20 @@ class _Lanes:
             (learned,) = self.rt.database.together(lambda session: learn_from(self.rt, session, *replied))
             self._count(replied, learned.result())
 
-    def _intend(self, session: Session, item: Waiting) -> Sending | Held:
-        """Decide whether the share still may be sent, in the transaction that writes the intention."""
+    def _intend(self, session: Session, item: Waiting) -> Sending | Held | RuleRefused:
+        """Decide whether the share still may be sent, in the transaction that writes the intention.
+
+        A refusal is not raised while nothing is written, because that would undo what is written beside it.
+        """
         if attempts.ran_out_of_float(session, self.began_at):
-            raise RuleRefused("It was not sent: the float ran out during the run.", code=_FLOAT_RAN_OUT)
-        payment = payments.get(session, item.payment_id)
+            return RuleRefused("It was not sent: the float ran out during the run.", code=_FLOAT_RAN_OUT)
+        payment = payments.get_if_free(session, item.payment_id)
+        if payment is None:  # another process works on it just now
+            return refusal(Refusal.UNDER_WAY, item.payment_id)
         disbursement = disbursements.get(session, item.disbursement_id)
         reason = why_not(share_of(session, payment, disbursement), mended=self.mended)
         if reason is not None:
-            raise refusal(reason, item.payment_id)
+            return refusal(reason, item.payment_id)
         return write_intention(self.rt, session, disbursement, item.payment_id)
 
     def _skip(self, item: Waiting, error: RuleRefused) -> None:

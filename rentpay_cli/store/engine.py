@@ -63,7 +63,7 @@ class Database:
             yield session
 
     def together(self, *deeds: Callable[[Session], Any]) -> list[Future[Any]]:
-        """Do deeds in transactions that other deeds may share; what became of each, once that is committed.
+        """Do deeds in one transaction, which others may share; what became of each, once that is committed.
 
         A commit, and what goes with it, costs more than many a deed. On SQLite, where one writes at a time, whoever has
         the turn does all that the threads ask for meanwhile in one transaction. If one deed raises, none is done so,
@@ -71,8 +71,7 @@ class Database:
         """
         mine = [_Deed(each) for each in deeds]
         if not self.is_sqlite:
-            for each in mine:
-                self._do([each])
+            self._do(mine)
         else:
             self._asked_for.extend(mine)
             with self._turn:
