@@ -114,9 +114,18 @@ class Entry:
 
 def entry_hash(before: str, entry: Entry) -> str:
     """The hash that the entry must carry after the entry with the hash `before`."""
-    content = [entry.id, entry.at, entry.actor, entry.event, entry.payment_id, entry.attempt_id, entry.detail]
-    canonical = json.dumps(content, ensure_ascii=True, separators=(",", ":"), default=repr)  # a forger writes anything
-    return hashlib.sha256(f"{before}\n{canonical}".encode("ascii")).hexdigest()
+    content = f"[{_canonical(entry.id)},{after_number(entry)}"
+    return hashlib.sha256(f"{before}\n{content}".encode("ascii")).hexdigest()
+
+
+def after_number(entry: Entry) -> str:
+    """The content of the entry but for its beginning, the number, which is known only when it is written."""
+    fields = [entry.at, entry.actor, entry.event, entry.payment_id, entry.attempt_id, entry.detail]
+    return _canonical(fields).removeprefix("[")
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":"), default=repr)  # a forger writes anything
 
 
 def why_not_next(before: Entry | None, entry: Entry) -> str:

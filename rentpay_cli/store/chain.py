@@ -6,16 +6,14 @@ What a transaction does to a watched column is noticed here by itself, so that n
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import event, insert, inspect, select, text
+from sqlalchemy import event, inspect, text
 from sqlmodel import Session, SQLModel
 
 from rentpay_cli.core.clock import from_milliseconds, to_milliseconds
-from rentpay_cli.core.journal import BEGINNING, WATCHED, Columns, Entry, entry_hash, kept
+from rentpay_cli.core.journal import BEGINNING, WATCHED, Columns, Entry, after_number, entry_hash, kept
 from rentpay_cli.store.tables import (
     Access,
     Attempt,
@@ -70,10 +68,7 @@ def gather(session: Session, entry: dict[str, Any], detail: Mapping[str, Any]) -
     session.info.setdefault("entries", []).append(entry | {"detail": dict(detail)})
 
 
-_JOURNAL = SQLModel.metadata.tables["journal"]
-_LOCK = text("SELECT pg_advisory_xact_lock(hashtext('journal'))")
-_HEAD = select(_JOURNAL.c.id, _JOURNAL.c.hash, _JOURNAL.c.at).order_by(_JOURNAL.c.id.desc()).limit(1)
-_ADD = insert(_JOURNAL)
+_APPEND = text("SELECT journal_append(CAST(:entries AS json))")
 
 
 def seal(session: Session) -> None:
@@ -81,45 +76,49 @@ def seal(session: Session) -> None:
     session.flush()
     entries: list[dict[str, Any]] = session.info.pop("entries", [])
     changes = session.info.pop("changes", {})
-    if not entries and not changes:
-        return
-    if session.get_bind().dialect.name == "postgresql":  # the last lock of all, so that no deadlock can come of it
-        session.execute(_LOCK)
-    number, digest, at = session.execute(_HEAD).first() or (0, BEGINNING, None)
     if changes:
-        _add_changes(entries, changes, at)
-    session.execute(_ADD, _chained(number, digest, entries))
+        _add_changes(session, entries, changes)
+    if not entries:
+        return
+    if session.get_bind().dialect.name == "sqlite":
+        seal_on_sqlite(session.connection().exec_driver_sql, entries)
+        return
+    # It takes a lock that all writers share, the last of all, so that no deadlock can come of it, and holds it until
+    # the commit. While the last entry was looked up from here, with the lock held, two workers spent most of their time
+    # waiting for it.
+    rows = [row | {"after_number": after_number(Entry(id=0, **row))} for row in map(_stored, entries)]
+    session.execute(_APPEND, {"entries": json.dumps(rows)})
 
 
-_HEAD_ON_DRIVER = "SELECT id, hash FROM journal ORDER BY id DESC LIMIT 1"
-_ADD_ON_DRIVER = """
+_HEAD = "SELECT id, hash FROM journal ORDER BY id DESC LIMIT 1"
+_ADD = """
 INSERT INTO journal (id, at, actor, event, payment_id, attempt_id, detail, hash)
 VALUES (:id, :at, :actor, :event, :payment_id, :attempt_id, :detail, :hash)
 """
 
 
-def seal_on_driver(connection: sqlite3.Connection, entry: dict[str, Any]) -> None:
-    """Write the one entry of a lean transaction, which names its changes itself: the last thing before the commit."""
-    number, digest = connection.execute(_HEAD_ON_DRIVER).fetchone() or (0, BEGINNING)
-    [row] = _chained(number, digest, [entry])
-    connection.execute(_ADD_ON_DRIVER, row | {"at": to_milliseconds(row["at"])})
-
-
-def _chained(number: int, digest: str, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of the entries that follow the one with this number and hash."""
-    rows = []
+def seal_on_sqlite(execute: Callable[..., Any], entries: Iterable[dict[str, Any]]) -> None:
+    """Write the entries with their numbers and hashes, by the driver's own `execute` or one like it."""
+    number, digest = execute(_HEAD).fetchone() or (0, BEGINNING)
     for entry in entries:
         number += 1
-        row = entry | {"detail": json.dumps(entry["detail"], sort_keys=True)}
-        digest = entry_hash(digest, Entry(id=number, **row | {"at": to_milliseconds(row["at"])}))
-        rows.append(row | {"id": number, "hash": digest})
-    return rows
+        row = _stored(entry)
+        digest = entry_hash(digest, Entry(id=number, **row))
+        execute(_ADD, row | {"id": number, "hash": digest})
 
 
-def _add_changes(entries: list[dict[str, Any]], changes: dict[str, Any], last_at: datetime | None) -> None:
+def _stored(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry's columns as they are stored."""
+    return entry | {"at": to_milliseconds(entry["at"]), "detail": json.dumps(entry["detail"], sort_keys=True)}
+
+
+_LAST_AT = text("SELECT max(at) FROM journal WHERE id = (SELECT max(id) FROM journal)")
+
+
+def _add_changes(session: Session, entries: list[dict[str, Any]], changes: dict[str, Any]) -> None:
     """Let the last entry tell what was changed after it; without any, an entry of its own does."""
-    if not entries:
-        at = last_at or from_milliseconds(0)  # the moment is not known here: not before the last that is
+    if not entries:  # the moment is not known here: not before the last that is
+        at = from_milliseconds(session.execute(_LAST_AT).scalar() or 0)
         entries.append(
             {"at": at, "actor": "rentpay", "event": "changed", "payment_id": None, "attempt_id": None, "detail": {}}
         )

@@ -65,7 +65,7 @@ def _append_ours(database: Database, arrivals: Sequence[Arrival], at: datetime, 
             numbers = range(last - len(rows) + 1, last + 1)
             changes = {f"inbox {number}": columns for number, columns in zip(numbers, stated, strict=True)}
             entry = journal.entry(at, "listener", "callbacks received")
-            chain.seal_on_driver(connection, entry | {"detail": {"changes": changes}})
+            chain.seal_on_sqlite(connection.execute, [entry | {"detail": {"changes": changes}}])
     return True
 
 

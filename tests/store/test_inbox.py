@@ -174,7 +174,7 @@ def test_what_fails_in_the_middle_is_undone_and_keeps_nobody_from_writing(
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(chain, "seal_on_driver" if rt.database.is_sqlite else "seal", fail)
+        patch.setattr(chain, "seal_on_sqlite" if rt.database.is_sqlite else "seal", fail)
         with pytest.raises(ZeroDivisionError):
             inbox.append(rt.database, own(token, b"undone"), NOW)
     inbox.append(rt.database, own(token, b"stored"), NOW)

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
+from rentpay_cli.store.migrations.journal import create_journal_append
 from rentpay_cli.store.migrations.totals import create_totals
 from rentpay_cli.store.migrations.triggers import create_triggers
 
@@ -551,3 +552,4 @@ def upgrade() -> None:
     op.create_index(op.f("ix_journal_payment_id"), "journal", ["payment_id"], unique=False)
     create_triggers(op.get_bind())
     create_totals(op.get_bind())
+    create_journal_append(op.get_bind())
