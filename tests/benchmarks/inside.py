@@ -73,6 +73,21 @@ def listen(path: str, port: str) -> None:
     serve(app, listen_on("127.0.0.1", int(port)), [])
 
 
+# --- bulk payouts ----------------------------------------------------------------------------------------------------
+
+
+def retry(path: str) -> float:
+    """Seconds that the run of `retry-failed` takes, from the first intention to the last reply that is written down."""
+    from rentpay_cli.flows.retry import Run, carry_out, plan_retry
+
+    rt = open_runtime(path)
+    plan, runs = plan_retry(rt), list[Run]()
+    rt.mpesa.prepare()
+    took = seconds(lambda: runs.append(carry_out(rt, plan)))
+    assert len(runs[0].accepted) == len(plan.sends), runs[0]
+    return took
+
+
 # --- callbacks into knowledge ----------------------------------------------------------------------------------------
 
 

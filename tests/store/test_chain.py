@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from datetime import UTC, datetime
 
@@ -54,6 +55,15 @@ def test_eight_threads_that_write_at_once_make_one_unbroken_chain(rt: Runtime) -
     pairs = [entry for entry in found if entry.event in ("first", "second")]
     assert all(a.actor == b.actor and a.detail == b.detail for a, b in zip(pairs[::2], pairs[1::2], strict=True))
     verify(rt)
+
+
+def test_both_databases_chain_any_text_alike(rt: Runtime) -> None:
+    actor, reason = 'Wanjirũ "W" \\ 😀', "it said \"\\u0041\", 'ũ', 100 % and {more: [1]}"
+    with rt.database.transaction() as session:
+        journal.write(session, NOW, actor, "noted", reason=reason)
+        journal.write(session, NOW, actor, "noted again")
+    first, second = entries(rt)
+    assert (first.actor, json.loads(first.detail)["reason"], second.event) == (actor, reason, "noted again")
 
 
 def test_a_transaction_that_is_undone_leaves_no_gap(rt: Runtime) -> None:
