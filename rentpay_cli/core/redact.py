@@ -122,6 +122,8 @@ _CONTROL = re.compile(
 
 def harmless(text: str) -> str:
     """Outside text without what steers a terminal or hides in it; its lines stay lines."""
+    if text.isprintable():  # most is; nothing that is taken out below is printable
+        return text
     return _CONTROL.sub("", text.replace("\t", " "))
 
 

@@ -156,6 +156,11 @@ def test_an_argument_that_looks_like_sql_finds_nothing(books: Books, cli: Cli, o
     assert cli("status", "1").status == 0
 
 
+def test_every_sign_that_steers_is_taken_out_also_alone() -> None:
+    assert [sign for sign in STEERING if harmless(f"Sunset{sign}").strip() != "Sunset"] == []
+    assert [sign for sign in STEERING if harmless(sign).strip()] == []
+
+
 def test_what_is_printable_is_harmless_and_one_line() -> None:
     for odd in HOSTILE:
         assert not set(STEERING) & set(printable(f"a{odd}\nb"))
