@@ -27,6 +27,9 @@ from rentpay_cli.store import signs
 LONGEST_PAUSE_SECONDS = 30.0
 READ_AT_ONCE = 200
 PAY_AT_ONCE = 64
+PAY_AMONG = 512
+"""How many of the oldest shares a worker chooses from on PostgreSQL, where others may work beside it: while all took
+the oldest, two of them sent 1.4 times as many as one in the same time, and since then 1.8 times as many."""
 CHASE_AT_ONCE = 10
 REST, LONG_REST = 2, 4
 """How long it rests after reading some callbacks on SQLite, in times of what that took; and how long while more come.
@@ -72,7 +75,7 @@ def _read(rt: Runtime, more_come: Callable[[], bool]) -> list[Reading]:
 
 
 def _pay_due(rt: Runtime, log: Log) -> int:
-    plan = plan_due(rt, PAY_AT_ONCE)
+    plan = plan_due(rt, PAY_AT_ONCE, among=None if rt.database.is_sqlite else PAY_AMONG)
     if not plan.sends or is_stopped(rt):
         return 0
     run = carry_out(rt, plan)

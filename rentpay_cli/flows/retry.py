@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from random import Random
 from typing import TypeAlias
 
 from sqlmodel import Session
@@ -101,10 +102,12 @@ def plan_retry(
     return Plan(tuple(chosen), sum(item.amount_cents for item in chosen), every - len(chosen), *known)
 
 
-def plan_due(rt: Runtime, limit: int) -> Plan:
-    """Choose shares that were never sent, oldest first."""
+def plan_due(rt: Runtime, limit: int, *, among: int | None = None) -> Plan:
+    """Choose shares that were never sent: the oldest; or by chance some of the `among` oldest, if that is given."""
     with rt.database.transaction() as session:
-        chosen = disbursements.waiting(session, DisbursementStatus.PENDING, due_at=rt.now(), limit=limit)
+        chosen = disbursements.waiting(session, DisbursementStatus.PENDING, due_at=rt.now(), limit=among or limit)
+    if len(chosen) > limit:
+        chosen = Random(rt.new_token()).sample(chosen, limit)  # noqa: S311 - no secret comes of it
     return Plan(tuple(chosen), sum(item.amount_cents for item in chosen), 0)
 
 

@@ -209,6 +209,15 @@ def test_of_eight_operators_one_pays_and_seven_are_told(world: World) -> None:
     assert len(world.transfers("b2b")) == 1
 
 
+def test_the_oldest_shares_are_sent_first_or_some_of_them_by_chance(world: World) -> None:
+    world.let(rent="100")
+    numbers = [world.paid_rent(f"07220004{n:02}") for n in range(10, 15)]
+    assert [item.payment_id for item in retry.plan_due(world.rt, 2).sends] == numbers[:2]
+    plans = [retry.plan_due(world.rt, 2, among=4) for _ in range(40)]
+    assert {item.payment_id for plan in plans for item in plan.sends} == set(numbers[:4])
+    assert all(len({item.payment_id for item in plan.sends}) == 2 for plan in plans)
+
+
 def test_the_bulk_retry_takes_all_and_goes_on_after_a_failure(world: World) -> None:
     world.let(rent="100")
     numbers = [world.paid_rent(f"07220002{n:02}") for n in range(10, 23)]
