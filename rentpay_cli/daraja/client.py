@@ -60,8 +60,9 @@ class Mpesa:
         self._paybill = paybill
         self._tokens = tokens
         self._now = now
+        self._base_url = base_url
+        self._urls: dict[str, httpx.URL] = {}  # to parse one takes an eighth of the processor time of a request
         self._http = httpx.Client(
-            base_url=base_url,
             timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
             # An idle connection that the other side has closed turns the next payment into an unclear one.
             limits=httpx.Limits(max_connections=32, max_keepalive_connections=32, keepalive_expiry=2.0),
@@ -180,7 +181,9 @@ class Mpesa:
 
     def _send(self, method: str, path: str, **options: Any) -> tuple[int, bytes]:
         """Send, and read no more of the answer than an answer of M-Pesa's can be long."""
-        with self._http.stream(method, path, **options) as response:
+        if path not in self._urls:
+            self._urls[path] = httpx.URL(self._base_url + path)
+        with self._http.stream(method, self._urls[path], **options) as response:
             content = b""
             for chunk in response.iter_bytes():
                 content += chunk
@@ -213,7 +216,7 @@ class Mpesa:
             )
         except httpx.HTTPError as error:
             raise MpesaUnreachable(
-                f"M-Pesa cannot be reached at {self._http.base_url} ({_name(error)}); nothing was sent.",
+                f"M-Pesa cannot be reached at {self._base_url} ({_name(error)}); nothing was sent.",
                 "Check the network, and MPESA_BASE_URL if you use a local M-Pesa; then try again.",
             ) from error
         document = parse(content) or {}
