@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import httpx
 import pytest
@@ -323,3 +324,33 @@ def test_the_process_may_open_enough_files_for_all_connections(target: Target) -
     limits = Path(f"/proc/{target.process.pid}/limits").read_text()
     soft, hard = next(line.split()[3:5] for line in limits.splitlines() if line.startswith("Max open files"))
     assert "unlimited" in (soft, hard) or int(soft) >= min(served.OPEN_FILES, int(hard))
+
+
+def test_answers_to_who_never_reads_them_do_not_pile_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    piles: list[int] = []
+    honest_made, honest_answer = served._Impatient.connection_made, served._Impatient._answer
+
+    def made(connection: Any, transport: Any) -> None:
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        honest_made(connection, transport)
+
+    def answer(connection: Any, *what: Any) -> None:
+        honest_answer(connection, *what)
+        piles.append(connection.transport.get_write_buffer_size())
+
+    monkeypatch.setattr(served._Impatient, "connection_made", made)
+    monkeypatch.setattr(served._Impatient, "_answer", answer)
+    with serving(store) as url, socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        host, port = url.removeprefix("http://").split(":")
+        connection.connect((host, int(port)))
+        connection.settimeout(1)
+        for number in range(300):
+            connection.sendall(request(COLLECTION, b"{}") * 8)
+            ends = time.monotonic() + 0.5
+            while len(store.arrivals) < 8 * (number + 1) and time.monotonic() < ends:
+                time.sleep(0.001)  # more than a few at once it would refuse
+            if time.monotonic() >= ends:
+                break  # it takes no more
+    assert 8 < len(piles) < 300 * 8
+    assert max(piles) <= 80 * 1024
