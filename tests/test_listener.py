@@ -429,6 +429,17 @@ def test_a_sender_who_leaves_before_the_answer_harms_nobody(store: Store, caplog
     assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
 
 
+def test_what_came_is_stored_at_a_stop_although_its_senders_are_gone(store: Store) -> None:
+    may_go_on = threading.Event()
+    store.before = lambda: may_go_on.wait(30)
+    with serving(store) as url:
+        raw(url, request(COLLECTION, b"first", close=False), close_early=True)
+        time.sleep(0.1)  # so that the second waits behind it
+        raw(url, request(COLLECTION, b"second", close=False), close_early=True)
+        threading.Timer(0.3, may_go_on.set).start()  # after the server was told to stop
+    assert [arrival[3] for arrival in store.arrivals] == [b"first", b"second"]
+
+
 def test_a_failed_append_is_told_to_each_of_its_callbacks_and_to_no_other() -> None:
     store, told = Store(), list[Exception]()
     calls = iter([None, OSError("full")])

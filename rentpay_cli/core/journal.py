@@ -114,14 +114,14 @@ class Entry:
 
 def entry_hash(before: str, entry: Entry) -> str:
     """The hash that the entry must carry after the entry with the hash `before`."""
-    content = f"[{_canonical(entry.id)},{after_number(entry)}"
+    rest = after_number(entry.at, entry.actor, entry.event, entry.payment_id, entry.attempt_id, entry.detail)
+    content = f"[{_canonical(entry.id)},{rest}"
     return hashlib.sha256(f"{before}\n{content}".encode("ascii")).hexdigest()
 
 
-def after_number(entry: Entry) -> str:
-    """The content of the entry but for its beginning, the number, which is known only when it is written."""
-    fields = [entry.at, entry.actor, entry.event, entry.payment_id, entry.attempt_id, entry.detail]
-    return _canonical(fields).removeprefix("[")
+def after_number(at: int, actor: str, event: str, payment_id: int | None, attempt_id: int | None, detail: str) -> str:
+    """The content of an entry but for its beginning, the number, which is known only when it is written."""
+    return _canonical([at, actor, event, payment_id, attempt_id, detail]).removeprefix("[")
 
 
 def _canonical(value: Any) -> str:

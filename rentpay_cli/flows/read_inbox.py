@@ -23,7 +23,6 @@ from rentpay_cli.errors import NotFound, RuleRefused, WrongUse
 from rentpay_cli.flows.learn import Source, learn_about
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, enquiries, inbox, journal
-from rentpay_cli.store.engine import Deadlock
 from rentpay_cli.store.rows import StaleWrite
 from rentpay_cli.store.tables import Attempt, Enquiry, InboxItem
 
@@ -32,8 +31,9 @@ COLLECTION, PAYOUT, TIMEOUT = "collection", "payout", "timeout"
 
 
 TOGETHER = 10
-"""How many callbacks share a transaction: a commit costs a third of what reading one costs, and ten hold up other
-writers for some hundredths of a second."""
+"""How many callbacks share a transaction on SQLite: a commit costs a third of what reading one costs, and ten hold up
+other writers for some hundredths of a second. On PostgreSQL whoever holds the rows of some payments and waits for those
+of another could wait for somebody who waits for him."""
 _TROUBLE = (SQLAlchemyError, ArithmeticError, LookupError, TypeError, ValueError)
 
 
@@ -51,8 +51,12 @@ class Reading:
 def read_inbox(rt: Runtime, limit: int = 200) -> list[Reading]:
     """Read the callbacks that nobody has read yet, oldest first, at most `limit`."""
     readings: list[Reading] = []
-    while len(readings) < limit and (some := _read_together(rt, min(TOGETHER, limit - len(readings)))):
-        readings += some
+    together, last = TOGETHER if rt.database.is_sqlite else 1, 0
+    while len(readings) < limit:
+        numbers, some = _read_together(rt, min(together, limit - len(readings)), last)
+        if not numbers:
+            break
+        readings, last = readings + some, numbers[-1]
     return readings
 
 
@@ -90,16 +94,19 @@ def read_again(rt: Runtime, item_id: int, reason: str) -> Reading:
     return reading or Reading(item_id, "new", "the listener is reading it just now")
 
 
-def _read_together(rt: Runtime, count: int) -> list[Reading]:
-    """Read some callbacks in one transaction; if one of them trips us up, none is read so, but each by itself."""
+def _read_together(rt: Runtime, count: int, after: int) -> tuple[list[int], list[Reading]]:
+    """Read the next callbacks in one transaction; if one of them trips us up, none is read so, but each by itself."""
     numbers: list[int] = []
     try:
         with rt.database.transaction() as session:
-            items = inbox.claim_unread(session, count)
+            items = inbox.claim_unread(session, count, after)
             numbers = [item.id or 0 for item in items]
-            return [_read(rt, session, item) for item in items]
-    except (StaleWrite, Deadlock, *_TROUBLE):  # it is met again by one of them, and told
-        return [each for each in (_read_or_hold(rt, number) for number in numbers) if each is not None]
+            return numbers, [_read(rt, session, item) for item in items]
+    except (StaleWrite, *_TROUBLE):
+        if not numbers:
+            raise
+        # It is met again by one of them, and told.
+        return numbers, [each for each in (_read_or_hold(rt, number) for number in numbers) if each is not None]
 
 
 def _read_or_hold(rt: Runtime, item_id: int) -> Reading | None:
@@ -108,7 +115,7 @@ def _read_or_hold(rt: Runtime, item_id: int) -> Reading | None:
         with rt.database.transaction() as session:
             item = inbox.claim(session, item_id)
             return None if item is None else _read(rt, session, item)
-    except (StaleWrite, Deadlock):
+    except StaleWrite:
         return None  # another process changed the attempt just now: the next round reads it again
     except _TROUBLE as error:
         reading = Reading(item_id, "held", f"it could not be read ({type(error).__name__}: {error})")

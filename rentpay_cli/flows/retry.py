@@ -130,14 +130,15 @@ def carry_out(
     rt.settings.require(PAY_OUT)
     refuse_while_stopped(rt)
     rt.mpesa.prepare()
+    count = min(at_once, len(plan.sends))
     lanes = _Lanes(rt, tuple(mended), rt.now(), deque(plan.sends), run, on_progress)
-    with ThreadPoolExecutor(max_workers=min(at_once, len(plan.sends))) as pool:
+    with ThreadPoolExecutor(max_workers=count) as pool:
         try:
-            done, _ = wait([pool.submit(lanes.send_in_turn) for _ in range(at_once)], return_when=FIRST_EXCEPTION)
+            done, _ = wait([pool.submit(lanes.send_in_turn) for _ in range(count)], return_when=FIRST_EXCEPTION)
         finally:
             lanes.waiting.clear()  # after Ctrl-C or an error, what is on its way is finished and nothing more is begun
     for lane in done:
-        lane.result()
+        lane.result()  # raises what ended it early
     return run
 
 
@@ -226,13 +227,17 @@ class _Lanes:
     def _intend(self, session: Session, item: Waiting) -> Sending | Held | RuleRefused:
         """Decide whether the share still may be sent, in the transaction that writes the intention.
 
-        A refusal is not raised while nothing is written, because that would undo what is written beside it.
+        Most refusals are returned, because one that is raised makes all that is written beside it be done again.
         """
         if attempts.ran_out_of_float(session, self.began_at):
             return RuleRefused("It was not sent: the float ran out during the run.", code=_FLOAT_RAN_OUT)
         payment = payments.get_if_free(session, item.payment_id)
-        if payment is None:  # another process works on it just now
-            return refusal(Refusal.UNDER_WAY, item.payment_id)
+        if payment is None:
+            return RuleRefused(
+                f"Payment {item.payment_id} was not disbursed: another process works on it just now.",
+                f"See: rentpay status {item.payment_id}",
+                code="busy",
+            )
         disbursement = disbursements.get(session, item.disbursement_id)
         reason = why_not(share_of(session, payment, disbursement), mended=self.mended)
         if reason is not None:

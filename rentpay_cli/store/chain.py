@@ -86,7 +86,7 @@ def seal(session: Session) -> None:
     # It takes a lock that all writers share, the last of all, so that no deadlock can come of it, and holds it until
     # the commit. While the last entry was looked up from here, with the lock held, two workers spent most of their time
     # waiting for it.
-    rows = [row | {"after_number": after_number(Entry(id=0, **row))} for row in map(_stored, entries)]
+    rows = [row | {"after_number": after_number(**row)} for row in map(_stored, entries)]
     session.execute(_APPEND, {"entries": json.dumps(rows)})
 
 

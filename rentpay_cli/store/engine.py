@@ -35,10 +35,6 @@ class _Deed:
     outcome: Future[Any] = field(default_factory=Future)
 
 
-class Deadlock(BadDatabase):
-    """Two transactions of ours waited for each other, and this is the one that PostgreSQL undid."""
-
-
 class Busy(Exception):
     """Somebody else writes just now, and we were not to wait."""
 
@@ -54,7 +50,7 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         self.engine = _open_sqlite(url) if self.is_sqlite else _open_postgresql(url)
         self._turn: Any = threading.Lock() if self.is_sqlite else contextlib.nullcontext()
-        self._asked_for: deque[_Deed] = deque()
+        self._asked_for: deque[list[_Deed]] = deque()
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -63,35 +59,53 @@ class Database:
             yield session
 
     def together(self, *deeds: Callable[[Session], Any]) -> list[Future[Any]]:
-        """Do deeds in one transaction, which others may share; what became of each, once that is committed.
+        """Do deeds in transactions that others may share; what became of each, once that is committed.
 
         A commit, and what goes with it, costs more than many a deed. On SQLite, where one writes at a time, whoever has
-        the turn does all that the threads ask for meanwhile in one transaction. If one deed raises, none is done so,
-        but each in a transaction of its own, so that a deed may be called twice; what it raises then is its outcome.
+        the turn does all that the threads ask for meanwhile in one transaction. If one raises, that is undone, and each
+        deed is called again in a transaction of its own, so that a deed must do nothing but read and write. After one
+        that raises then, those that were asked for behind it in the same call are not done, and share its fate.
         """
         mine = [_Deed(each) for each in deeds]
         if not self.is_sqlite:
-            self._do(mine)
+            self._do_one_by_one(mine)
         else:
-            self._asked_for.extend(mine)
+            self._asked_for.append(mine)
             with self._turn:
-                if not all(each.outcome.done() for each in mine):  # or else whoever had the turn has done them
-                    self._do([self._asked_for.popleft() for _ in range(len(self._asked_for))])
+                if not mine[-1].outcome.done():  # or else whoever had the turn has done them
+                    self._do_all([self._asked_for.popleft() for _ in range(len(self._asked_for))])
         return [each.outcome for each in mine]
 
-    def _do(self, deeds: list[_Deed]) -> None:
+    def _do_all(self, asked_for: list[list[_Deed]]) -> None:
+        deeds = [each for mine in asked_for for each in mine]
         try:
             with self._transaction() as session:
                 results = [each.deed(session) for each in deeds]
-        except BaseException as error:
-            if isinstance(error, Exception) and len(deeds) > 1:
-                for each in deeds:
-                    self._do([each])
-            else:
-                for each in deeds:
-                    each.outcome.set_exception(error)
+        except BadDatabase as error:  # each would meet it again, and others would wait for their turn all the while
+            for each in deeds:
+                each.outcome.set_exception(error)
+        except Exception:
+            for mine in asked_for:
+                self._do_one_by_one(mine)
+        except BaseException as error:  # the process ends, and nobody must wait for what does not come
+            for each in deeds:
+                each.outcome.set_exception(error)
         else:
             for each, result in zip(deeds, results, strict=True):
+                each.outcome.set_result(result)
+
+    def _do_one_by_one(self, deeds: list[_Deed]) -> None:
+        trouble: BaseException | None = None
+        for each in deeds:
+            try:
+                if trouble is not None:
+                    raise trouble
+                with self._transaction() as session:
+                    result = each.deed(session)
+            except BaseException as error:
+                trouble = error
+                each.outcome.set_exception(error)
+            else:
                 each.outcome.set_result(result)
 
     @contextmanager
@@ -117,7 +131,8 @@ class Database:
             try:
                 yield connection
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:  # the rest says why it is busy
+                code = getattr(error, "sqlite_errorcode", 0)  # what the module says by itself has none
+                if code & 0xFF == sqlite3.SQLITE_BUSY:  # the rest says why it is busy
                     raise Busy from error
                 raise
             finally:
@@ -150,8 +165,6 @@ def translated_errors(url: str) -> Iterator[None]:
     try:
         yield
     except (OperationalError, sqlite3.OperationalError) as error:
-        if getattr(getattr(error, "orig", None), "sqlstate", None) == "40P01":
-            raise Deadlock("Two transactions waited for each other; PostgreSQL ended one.", "Try again.") from error
         raise unusable(url, _said(error)) from error
     except (DatabaseError, sqlite3.DatabaseError) as error:
         words = ("malformed", "not a database", "read-only", "permission denied")

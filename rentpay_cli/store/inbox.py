@@ -186,13 +186,18 @@ def _append_strangers(session: Session, rows: list[dict[str, Any]], at: datetime
 _INBOX = SQLModel.metadata.tables["inbox"]
 _NEW = select(InboxItem).where(text("inbox.state = 'new'"))  # as the index has it, so that it is used
 _CLAIM = _NEW.where(_INBOX.c.id == bindparam("item_id")).with_for_update(key_share=True, skip_locked=True)
-_CLAIM_OLDEST = _NEW.order_by(_INBOX.c.id).limit(bindparam("count")).with_for_update(key_share=True, skip_locked=True)
+_CLAIM_OLDEST = (
+    _NEW.where(_INBOX.c.id > bindparam("after"))
+    .order_by(_INBOX.c.id)
+    .limit(bindparam("count"))
+    .with_for_update(key_share=True, skip_locked=True)
+)
 _MARK = update(_INBOX).where(_INBOX.c.id == bindparam("item_id"))
 
 
-def claim_unread(session: Session, count: int) -> list[InboxItem]:
+def claim_unread(session: Session, count: int, after: int = 0) -> list[InboxItem]:
     """The oldest callbacks that nobody has read yet, ours until the transaction ends; not those of another worker."""
-    return list(session.execute(_CLAIM_OLDEST, {"count": count}).scalars())
+    return list(session.execute(_CLAIM_OLDEST, {"count": count, "after": after}).scalars())
 
 
 def claim(session: Session, item_id: int) -> InboxItem | None:
