@@ -186,7 +186,7 @@ def build_app(
             answer: ASGIApp = others
         elif scope["method"] != "POST":
             answer = _ONLY_POST
-        elif whole := scope.get("state", {}).get(_WHOLE):
+        elif whole := scope.get("state", {}).pop(_WHOLE, None):  # or its body would stay until garbage is collected
             body, reply = whole
             writer.put(_arrival(address, scope, body), lambda error: reply(answer_to(error)))
             return
