@@ -57,7 +57,7 @@ def test_the_settings_file_is_looked_at_too(well: Cli, tmp_path: Path) -> None:
 
 
 def test_a_database_that_takes_long_to_read_shows_a_bar_in_a_terminal(well: Cli) -> None:
-    slowly = (
+    slowly = (  # the bar comes after a second of waiting, so that the check takes longer than that
         "import time; from rentpay_cli.store import readonly; check = readonly.damage;"
         " readonly.damage = lambda reader: (time.sleep(1.5), check(reader))[1];"
         " from rentpay_cli.cli.app import main; main(['doctor', '--offline'])"
