@@ -25,6 +25,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.orm import configure_mappers
+
 ROOT = Path(__file__).parents[2]
 POLL_SECONDS = 0.003
 
@@ -116,6 +118,7 @@ def import_everything() -> None:
             importlib.import_module(module.name)
     for name in (*IMPORTED_LATE, "psycopg", "tests.chaos.child"):
         importlib.import_module(name)
+    configure_mappers()  # or each command would do it at its first query
 
 
 def nurse() -> dict[str, Any]:
