@@ -63,8 +63,13 @@ def paid_rents(platform: Platform, count: int) -> list[int]:
         ("--phone", f"07220001{number}", "--amount", f"{1000 + 20 * number}")
         for number in range(10 + known, 10 + known + count)
     ]
-    platform.do(*(("initiate", "--property", "1", *whom, "--wait") for whom in asking))
-    return [int(row["id"]) for row in statement.payments(platform.database_url)[known:]]
+    platform.do(*(("initiate", "--property", "1", *whom) for whom in asking))
+
+    def asked() -> list[Row]:
+        return statement.payments(platform.database_url)[known:]
+
+    platform.wait_until(lambda: all(row["receipt"] for row in asked()), "the tenants pay")
+    return [int(row["id"]) for row in asked()]
 
 
 def payouts(platform: Platform, *payment_ids: int) -> list[Row]:
