@@ -92,10 +92,11 @@ def everything_agrees(platform: Platform) -> None:
 # --- runs by chance --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("database_url", "seed"), [("sqlite", 7), ("postgresql", 8)], indirect=["database_url"])
+@pytest.mark.parametrize(("database_url", "seed"), [("sqlite", 28), ("postgresql", 19)], indirect=["database_url"])
 def test_no_promise_is_broken_under_faults_and_sudden_deaths(
     seed: int, database_url: str, tmp_path: Path, nursery: Nursery
 ) -> None:
+    """With seed 28 operators send the shares, with 19 two listeners do so by themselves."""
     outcome = run(seed, database_url, tmp_path, nursery)
     assert outcome.violations == [], str(outcome)
     assert outcome.payments > 0
