@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from rentpay_cli.core.brake import Brake
+from rentpay_cli.core.clock import to_milliseconds
 from rentpay_cli.store.readonly import Reader, Row
 
 
@@ -28,6 +32,23 @@ def stop_in_force(reader: Reader) -> Row | None:
           FROM payout_stop WHERE in_force = 1 AND owner_id IS NULL
         """
     )
+
+
+def brake_in_force(reader: Reader, now: datetime) -> Brake | None:
+    """What keeps runs from beginning by themselves for a while, unless a payout has gone through since; or None."""
+    row = reader.one("SELECT value FROM setting WHERE name = 'payout_brake'")
+    brake = Brake.read(row["value"] if row else None)
+    if brake.at is None or not brake.is_on(now):
+        return None
+    paid = reader.one(
+        """
+        SELECT 1 AS found FROM attempt
+         WHERE direction = 'payout' AND state <> 'not_moved' AND state = 'moved' AND learned_by <> 'ruling'
+           AND created_at >= :since LIMIT 1
+        """,
+        since=to_milliseconds(brake.at),
+    )
+    return None if paid else brake
 
 
 def stop_against(reader: Reader, owner_id: int) -> Row | None:

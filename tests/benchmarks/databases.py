@@ -117,8 +117,8 @@ def _plan(number: int, size: Size, now: int) -> tuple[object, ...]:
     """What decides about all rows of one payment."""
     place = (number - 1) % size.properties + 1
     open_number = number - size.settled
-    # History ends a day ago; what is open began a minute ago, so that nothing of it is overdue.
-    at = now - 60_000 if open_number > 0 else now - 24 * HOUR + open_number * PERIOD // size.settled
+    # History ends two minutes ago; what is open began a minute ago, so that nothing of it is overdue.
+    at = now - 60_000 if open_number > 0 else now - 120_000 + open_number * PERIOD // size.settled
     if open_number <= 0:
         status, share = ("failed", None) if number % 50 == 7 else ("success", "completed")
     elif open_number <= size.asked:
