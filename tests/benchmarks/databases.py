@@ -179,8 +179,8 @@ def owner_paid(attempt: int, cents: int) -> bytes:
 
 
 def stored_requests(size: Size) -> Iterator[tuple[str, str]]:
-    """The callbacks, with their addresses, for the payments that are asked for in a database without a history."""
-    for number in range(1, size.asked + 1):
+    """The callbacks, with their addresses, for the payments that are asked for."""
+    for number in range(size.settled + 1, size.settled + size.asked + 1):
         cents = rent_cents((number - 1) % size.properties + 1)
         yield f"/api/payments/callback/{token(3 * number)}", rent_paid(3 * number, cents).decode()
 
