@@ -9,14 +9,28 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import certifi
 import pytest
 
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import schema
 from tests.support.databases import ServerUrl, copies, own_server
+from tests.support.stage import Stage
+from tests.support.stage import stage as built_stage
 from tests.support.world import World, settings_for
 
 os.environ.pop("NO_COLOR", None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_certificate_is_enough(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing here speaks TLS, but every client of httpx reads all the world's certificates, for 20 ms each time."""
+    first, end, _ = Path(certifi.where()).read_text().partition("-----END CERTIFICATE-----")
+    path = tmp_path_factory.mktemp("certificates") / "one.pem"
+    path.write_text(first + end)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(certifi, "where", lambda: str(path))
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +80,7 @@ def new_sqlite(sqlite_template: Path, tmp_path: Path) -> Callable[[], str]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A new database with the current schema: the test runs once on each kind."""
+    """A database as new, with the current schema: the test runs once on each kind."""
     if request.param == "sqlite":
         yield request.getfixturevalue("new_sqlite")()
         return
@@ -75,10 +89,17 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A simulator's server and a listener for all worlds of this test process."""
+    with built_stage(tmp_path_factory.mktemp("stage")) as built:
+        yield built
+
+
 @pytest.fixture
-def world(database_url: str, tmp_path: Path) -> Iterator[World]:
+def world(database_url: str, stage: Stage) -> Iterator[World]:
     """A simulator, a listener and a runtime on the database; callbacks are read when the test says so."""
-    with World.open(database_url, tmp_path) as opened:
+    with World.open(database_url, stage) as opened:
         yield opened
 
 
