@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
 import shutil
@@ -12,8 +13,10 @@ from pathlib import Path
 import certifi
 import pytest
 
+from rentpay_cli.core import access
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import schema
+from tests.support.beginnings import Begin, Beginnings
 from tests.support.databases import ServerUrl, copies, own_server
 from tests.support.stage import Stage
 from tests.support.stage import stage as built_stage
@@ -87,6 +90,26 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     server: ServerUrl = request.getfixturevalue("postgresql_server")
     with copies(server) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def beginnings(tmp_path_factory: pytest.TempPathFactory) -> Beginnings:
+    """What many tests begin with."""
+    return Beginnings(tmp_path_factory.mktemp("beginnings"))
+
+
+@pytest.fixture
+def begin(database_url: str, beginnings: Beginnings) -> Begin:
+    """Let the test's database hold what a function builds there, which it does once for all tests."""
+    return functools.partial(beginnings.begin, database_url)
+
+
+@pytest.fixture(scope="session")
+def hashed_once() -> Iterator[None]:
+    """The hash of a token's secret takes long, as it must; here the same one is made only once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(access, "secret_hash", functools.cache(access.secret_hash))
+        yield
 
 
 @pytest.fixture(scope="session")

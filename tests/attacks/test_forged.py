@@ -12,14 +12,16 @@ from rentpay_cli.flows import retry
 from rentpay_cli.flows.read_inbox import COLLECTION, PAYOUT, TIMEOUT
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import reads
-from tests.flows.test_callbacks import Desk, not_paid, paid, result
+from tests.flows.test_callbacks import Desk, not_paid, paid, result, two_houses
+from tests.support.beginnings import Begin
 
 GUESSES = [None, "0" * 32, "ws_CO_1", "m-1", "AG_2", "254722000111", "1", "'" * 32, "A" * 128]
 """What a tenant knows, or would try, in the place of a token."""
 
 
 @pytest.fixture
-def desk(rt: Runtime) -> Desk:
+def desk(rt: Runtime, begin: Begin) -> Desk:
+    begin(two_houses)
     return Desk(rt)
 
 

@@ -21,6 +21,7 @@ from rentpay_cli.flows.disburse import disburse
 from rentpay_cli.flows.learn import Source, learn
 from rentpay_cli.flows.read_inbox import read_inbox
 from rentpay_cli.runtime import Runtime
+from tests.support.beginnings import Begin
 from tests.support.scripted import ScriptedMpesa, script
 from tests.support.world import CALLBACK_BASE, World
 
@@ -172,9 +173,9 @@ def reader(world: World) -> Iterator[None]:
 class Books:
     """Fills a database with payments at moments of the test's own choosing, without a network."""
 
-    def __init__(self, rt: Runtime) -> None:
+    def __init__(self, rt: Runtime, *, first_number: int = 1) -> None:
         self.rt = rt
-        self._numbers = iter(range(1, 10_000))
+        self._numbers = iter(range(first_number, 10_000))
 
     def at(self, moment: datetime) -> None:
         """Let it be this moment."""
@@ -220,9 +221,8 @@ class Books:
         return payment_id
 
 
-@pytest.fixture
-def books(cli: Cli, rt: Runtime) -> Books:
-    """A database with one owner and two properties, which the commands see, too."""
+def two_properties(rt: Runtime) -> None:
+    """One owner, and two properties of theirs."""
     from rentpay_cli.flows import register
 
     owner = str(register.add_owner(rt, name="Wanjiru Kamau", phone="0712345678"))
@@ -232,6 +232,12 @@ def books(cli: Cli, rt: Runtime) -> Books:
     register.add_property(
         rt, name="Hill View", owner_reference=owner, paybill="600001", account_number="PROP002", rent="8000"
     )
+
+
+@pytest.fixture
+def books(cli: Cli, rt: Runtime, begin: Begin) -> Books:
+    """A database with one owner and two properties, which the commands see, too."""
+    begin(two_properties)
     return Books(rt)
 
 

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import psycopg
 
@@ -32,7 +32,7 @@ SELECT md5(string_agg(part, ' ' ORDER BY part)) FROM (
 """
 """Changes with each table, column, index, constraint, trigger and function of ours; PostgreSQL's are below 16384."""
 
-Connection: TypeAlias = psycopg.Connection[tuple[str]]
+Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
 OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
@@ -65,7 +65,7 @@ class ServerUrl:
         schema.create_or_upgrade(url, "simulator")
         with connect(url) as template:
             self.definitions = definitions(template)
-            self.emptying = _emptying(template)
+            self.emptying = filling(template)
 
 
 class Copy:
@@ -115,20 +115,20 @@ def definitions(connection: Connection) -> str:
     """What a database is made of, without its rows, in few letters."""
     found = connection.execute(DEFINITIONS).fetchone()
     assert found is not None
-    return found[0]
+    return str(found[0])
 
 
-def _emptying(template: Connection) -> str:
-    """The statements after which a copy holds the rows of the template, and counts from one again."""
+def filling(database: Connection) -> str:
+    """The statements after which a copy holds what this database holds now, and counts on from there."""
     statements = []
-    for (table,) in template.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall():
+    for (table,) in database.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall():
         statements.append(f"DELETE FROM {table}")
-        rows = template.execute(f"SELECT to_json(t) FROM {table} AS t".encode()).fetchall()
+        rows = database.execute(f"SELECT to_json(t) FROM {table} AS t".encode()).fetchall()
         if rows:
             kept = json.dumps([row for (row,) in rows]).replace("'", "''")
             statements.append(f"INSERT INTO {table} SELECT * FROM json_populate_recordset(NULL::{table}, '{kept}')")
-    for (name,) in template.execute("SELECT sequencename FROM pg_sequences WHERE schemaname = 'public'").fetchall():
-        statements.append(f"SELECT setval('{name}', 1, false)")
+    for name, last in database.execute("SELECT sequencename, last_value FROM pg_sequences").fetchall():
+        statements.append(f"SELECT setval('{name}', {last or 1}, {last is not None})")
     return ";".join(["BEGIN", *statements, "COMMIT"])
 
 
