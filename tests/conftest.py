@@ -6,6 +6,7 @@ import functools
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,13 +17,17 @@ import pytest
 from rentpay_cli.core import access
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import schema
+from tests.chaos.nursery import Nursery
 from tests.support.beginnings import Begin, Beginnings
 from tests.support.databases import ServerUrl, copies, own_server
+from tests.support.processes import Processes
 from tests.support.stage import Stage
 from tests.support.stage import stage as built_stage
 from tests.support.world import World, settings_for
 
 os.environ.pop("NO_COLOR", None)
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode each process that is started takes five times longer
+sys.dont_write_bytecode = False
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -110,6 +115,14 @@ def hashed_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(access, "secret_hash", functools.cache(access.secret_hash))
         yield
+
+
+@pytest.fixture(scope="session")
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    """Runs commands in processes of their own."""
+    nursery = Nursery()
+    yield Processes(nursery, tmp_path_factory.mktemp("processes"))
+    nursery.close()
 
 
 @pytest.fixture(scope="session")

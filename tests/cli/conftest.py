@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from rentpay_cli.flows.learn import Source, learn
 from rentpay_cli.flows.read_inbox import read_inbox
 from rentpay_cli.runtime import Runtime
 from tests.support.beginnings import Begin
+from tests.support.processes import Processes
 from tests.support.scripted import ScriptedMpesa, script
 from tests.support.world import CALLBACK_BASE, World
 
@@ -140,6 +142,29 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> ScriptedMpesa:
 def answered_by(monkeypatch: pytest.MonkeyPatch, mpesa: ScriptedMpesa) -> None:
     """Let this M-Pesa answer every command; a runtime with a scripted M-Pesa of its own keeps that one."""
     monkeypatch.setattr(Runtime, "mpesa", property(lambda rt: rt.__dict__.get("mpesa", mpesa)))
+
+
+Completed = Callable[..., list[str]]
+
+
+@pytest.fixture
+def completed(processes: Processes) -> Completed:
+    """What rentpay prints to the completion script of the shell for a line that ends at the cursor."""
+
+    def complete(line: str, shell: str = "bash", words: int | None = None) -> list[str]:
+        words = words or len(line.split(" "))
+        asking = {
+            "_RENTPAY_COMPLETE": f"complete_{shell}",
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(words - 1),
+            "_TYPER_COMPLETE_ARGS": line,
+            "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+        }
+        done = processes.run(environment={**os.environ, **asking})
+        assert (done.returncode, done.stderr) == (0, b"")
+        return [line for line in done.stdout.decode().splitlines() if line]
+
+    return complete
 
 
 @contextmanager

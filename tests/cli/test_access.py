@@ -16,8 +16,7 @@ import pytest
 from rentpay_cli.core.access import RULES, WITHOUT_DATABASE, Role, reach
 from rentpay_cli.flows import access, register
 from rentpay_cli.runtime import Runtime
-from tests.cli.conftest import Books, Cli, Ran, two_properties
-from tests.cli.test_completion import completed
+from tests.cli.conftest import Books, Cli, Completed, Ran, two_properties
 from tests.cli.test_every_command import COMMANDS, PATHS, RULING, complete
 from tests.support.beginnings import Begin
 from tests.support.scripted import ScriptedMpesa
@@ -171,7 +170,7 @@ def test_a_tenant_sees_how_far_the_share_is_but_not_where_it_goes(everybody: Eve
     assert (ran.json["payment"]["ownerPaybill"], ran.json["payment"]["platformFee"]) == (None, None)
 
 
-def test_the_shell_is_offered_only_ones_own(everybody: Everybody) -> None:
+def test_the_shell_is_offered_only_ones_own(everybody: Everybody, completed: Completed) -> None:
     everybody.cli.configure(RENTPAY_TOKEN=everybody.tokens["wanjiru"])
     assert completed("rentpay history ") == ["Wanjiru\\ Kamau"]
     assert completed("rentpay status ") == [str(everybody.own)]

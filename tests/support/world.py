@@ -62,7 +62,7 @@ class World:
     @contextmanager
     def open(cls, database_url: str, stage: Stage, **changes: Any) -> Iterator[World]:
         """A world on the stage, whose simulator has these options, too."""
-        options = Options(delay_seconds=0.05, prompt_gap_seconds=0, **changes)
+        options = Options(delay_seconds=0.01, prompt_gap_seconds=0, **changes)
         rt = Runtime(settings_for(database_url), actor="tester")
         url = stage.listener_url
 
@@ -153,7 +153,7 @@ class World:
             if holds():
                 return
             assert time.monotonic() < ends, "it did not happen in time"
-            time.sleep(0.02)
+            time.sleep(0.005)
 
     def held(self) -> list[str]:
         """Why callbacks are held."""
