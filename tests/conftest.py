@@ -32,12 +32,13 @@ sys.dont_write_bytecode = False
 
 @pytest.fixture(scope="session", autouse=True)
 def one_certificate_is_enough(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nothing here speaks TLS, but every client of httpx reads all the world's certificates, for 20 ms each time."""
+    """Nothing here speaks TLS, but each client of httpx reads all the world's certificates, which takes it 20 ms."""
     first, end, _ = Path(certifi.where()).read_text().partition("-----END CERTIFICATE-----")
     path = tmp_path_factory.mktemp("certificates") / "one.pem"
     path.write_text(first + end)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(certifi, "where", lambda: str(path))
+        patch.setenv("SSL_CERT_FILE", str(path))  # which some machines have set, and which processes inherit
         yield
 
 
