@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import certifi
 import pytest
 
+from rentpay_cli.core import access
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import schema
+from tests.chaos.nursery import Nursery
+from tests.support.beginnings import Begin, Beginnings
 from tests.support.databases import ServerUrl, copies, own_server
+from tests.support.processes import Processes
+from tests.support.stage import Stage
+from tests.support.stage import stage as built_stage
 from tests.support.world import World, settings_for
 
 os.environ.pop("NO_COLOR", None)
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode each process that is started takes five times longer
+sys.dont_write_bytecode = False
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_certificate_is_enough(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing here speaks TLS, but each client of httpx reads all the world's certificates, which takes it 20 ms."""
+    first, end, _ = Path(certifi.where()).read_text().partition("-----END CERTIFICATE-----")
+    path = tmp_path_factory.mktemp("certificates") / "one.pem"
+    path.write_text(first + end)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(certifi, "where", lambda: str(path))
+        patch.setenv("SSL_CERT_FILE", str(path))  # which some machines have set, and which processes inherit
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +89,7 @@ def new_sqlite(sqlite_template: Path, tmp_path: Path) -> Callable[[], str]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A new database with the current schema: the test runs once on each kind."""
+    """A database as new, with the current schema: the test runs once on each kind."""
     if request.param == "sqlite":
         yield request.getfixturevalue("new_sqlite")()
         return
@@ -75,10 +98,45 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def beginnings(tmp_path_factory: pytest.TempPathFactory) -> Beginnings:
+    """What many tests begin with."""
+    return Beginnings(tmp_path_factory.mktemp("beginnings"))
+
+
 @pytest.fixture
-def world(database_url: str, tmp_path: Path) -> Iterator[World]:
+def begin(database_url: str, beginnings: Beginnings) -> Begin:
+    """Let the test's database hold what a function builds there, which it does once for all tests."""
+    return functools.partial(beginnings.begin, database_url)
+
+
+@pytest.fixture(scope="session")
+def hashed_once() -> Iterator[None]:
+    """The hash of a token's secret takes long, as it must; here the same one is made only once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(access, "secret_hash", functools.cache(access.secret_hash))
+        yield
+
+
+@pytest.fixture(scope="session")
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    """Runs commands in processes of their own."""
+    nursery = Nursery()
+    yield Processes(nursery, tmp_path_factory.mktemp("processes"))
+    nursery.close()
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A simulator's server and a listener for all worlds of this test process."""
+    with built_stage(tmp_path_factory.mktemp("stage")) as built:
+        yield built
+
+
+@pytest.fixture
+def world(database_url: str, stage: Stage) -> Iterator[World]:
     """A simulator, a listener and a runtime on the database; callbacks are read when the test says so."""
-    with World.open(database_url, tmp_path) as opened:
+    with World.open(database_url, stage) as opened:
         yield opened
 
 

@@ -10,7 +10,8 @@ from rentpay_cli.core.evidence import Unanswered
 from rentpay_cli.flows.read_inbox import COLLECTION, PAYOUT, TIMEOUT
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import reads
-from tests.flows.test_callbacks import Desk, not_paid, paid, result
+from tests.flows.test_callbacks import Desk, not_paid, paid, result, two_houses
+from tests.support.beginnings import Begin
 from tests.support.paying import pay_due
 
 GUESSES = [None, "0" * 32, "ws_CO_1", "m-1", "AG_2", "254722000111", "1", "'" * 32, "A" * 128]
@@ -18,7 +19,8 @@ GUESSES = [None, "0" * 32, "ws_CO_1", "m-1", "AG_2", "254722000111", "1", "'" * 
 
 
 @pytest.fixture
-def desk(rt: Runtime) -> Desk:
+def desk(rt: Runtime, begin: Begin) -> Desk:
+    begin(two_houses)
     return Desk(rt)
 
 

@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from rentpay_cli.errors import BadDatabase
+from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import inbox, readonly, reads
-from tests.cli.conftest import OFFLINE, Books, Cli
+from tests.cli.conftest import OFFLINE, Books, Cli, two_properties
+from tests.support.beginnings import Begin
 from tests.support.world import World
 
 RENTPAY = f"{sys.executable} -m rentpay_cli"
@@ -152,12 +154,18 @@ LISTS = [
 ]
 
 
-@pytest.fixture
-def listed(books: Books) -> None:
+def three_of_each(rt: Runtime) -> None:
     """Three rows at least of everything that is listed."""
+    two_properties(rt)
+    books = Books(rt)
     for number in range(3):
         books.completed()
         inbox.append(books.rt.database, [("collection", None, "127.0.0.1", b"%d" % number)], books.rt.now())
+
+
+@pytest.fixture
+def listed(begin: Begin) -> None:
+    begin(three_of_each)
 
 
 @pytest.mark.parametrize(("command", "name"), LISTS)

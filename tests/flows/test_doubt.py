@@ -27,11 +27,19 @@ from rentpay_cli.flows.send import Held, NotSent, Unclear
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import disbursements, health_reads, inbox, readonly, reads
 from tests.flows.test_callbacks import not_paid, paid, result
+from tests.support.beginnings import Begin
 from tests.support.paying import pay_due, refusal
 from tests.support.scripted import Killed, script, token_of
 from tests.support.world import World
 
 MINUTE = timedelta(minutes=1)
+
+
+def one_house(rt: Runtime) -> None:
+    registering.add_owner(rt, name="Wanjiru Kamau")
+    registering.add_property(
+        rt, name="Sunset", owner_reference="1", paybill="600001", account_number="PROP001", rent="10000"
+    )
 
 
 class Desk:
@@ -41,10 +49,6 @@ class Desk:
         self.rt = rt
         self.now = rt.now().replace(microsecond=0)
         rt.now = self.clock
-        registering.add_owner(rt, name="Wanjiru Kamau")
-        registering.add_property(
-            rt, name="Sunset", owner_reference="1", paybill="600001", account_number="PROP001", rent="10000"
-        )
         self.answers: dict[str, Any] = {}
         self.mpesa = script(rt, self.answer)
 
@@ -105,7 +109,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(rt: Runtime) -> Desk:
+def desk(rt: Runtime, begin: Begin) -> Desk:
+    begin(one_house)
     return Desk(rt)
 
 
