@@ -133,7 +133,7 @@ def resolve(
         verdict = f"was paid, with receipt {ruling.receipt}" if ruling.receipt else "was NOT paid"
         unsent = "Nothing was sent to the owner from here, as far as this database knows. " if about.never_sent else ""
         confirm(f"{unsent}Rule that {what} of {show_kes(about.amount_cents)} (payment {number}) {verdict}?")
-        state = flow.resolve(rt, ruling)
+        state = flow.resolve(rt, ruling, about)
     if show.wants_json():
         show.document(
             message="Ruling carried out", paymentId=str(number), about=about.direction.value, state=state.value

@@ -80,17 +80,17 @@ def by_token(session: Session, digest: str) -> Attempt | None:
 
 
 def of_payment(session: Session, payment_id: int) -> Attempt | None:
-    """The attempt to collect a payment; None if it was not asked for by M-Pesa."""
+    """The attempt to collect a payment, locked until the transaction ends; None if it was not asked for by M-Pesa."""
     return session.exec(select(Attempt).where(Attempt.payment_id == payment_id).with_for_update(key_share=True)).first()
 
 
-_OF_DISBURSEMENT = (
+_OF_DISBURSEMENT = locking(
     select(Attempt).where(Attempt.disbursement_id == bindparam("disbursement")).order_by(col(Attempt.number))
 )
 
 
 def of_disbursement(session: Session, disbursement_id: int) -> list[Attempt]:
-    """Every attempt to pay out a disbursement, oldest first."""
+    """Every attempt to pay out a disbursement, oldest first, locked until the transaction ends."""
     return list(session.execute(_OF_DISBURSEMENT, {"disbursement": disbursement_id}).scalars())
 
 

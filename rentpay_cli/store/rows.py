@@ -27,7 +27,7 @@ def locking(query: Select[Any], *, skip_locked: bool = False) -> Executable:
     """The query, for rows that will be changed: as they are now, and locked until the transaction ends.
 
     On PostgreSQL the lock is weaker than FOR UPDATE, which would deadlock with the rows of the journal that refer to
-    it. Locks are taken in the order attempt or payment, then disbursement.
+    it. Locks are taken in the order attempt to collect, payment, attempt to pay out, disbursement.
     """
     return query.with_for_update(key_share=True, skip_locked=skip_locked).execution_options(populate_existing=True)
 

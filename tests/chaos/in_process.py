@@ -184,10 +184,13 @@ class Chaos:
         self.story.append(f"{'  ' * self.depth}  {outcome}")
 
     def _read(self) -> None:
-        """A round of the listener's worker."""
+        """A round of the listener's worker; once all is calm, as many as it takes until nothing is unread."""
+        if self.is_calm:
+            while read_inbox(self.rt):
+                pass
+            return
         read_inbox(self.rt, limit=self.chance.choice([1, 5, 100]))
-        if not self.is_calm:
-            chase(self.rt, limit=10)
+        chase(self.rt, limit=10)
 
     def _chase(self) -> None:
         chase(self.rt, limit=20, by_hand=self.chance.random() < 0.3)
@@ -318,11 +321,17 @@ class Chaos:
     def _check(self) -> None:
         attempts = list(self.rt.reader.rows("SELECT * FROM attempt ORDER BY id"))
         payments = list(reads.payments(self.rt.reader, limit=1000))
+        self._check_inbox()
         self._check_journal()
         self._check_attempts(attempts)
         self._check_payouts(attempts)
         self._check_books(payments)
         self._check_stories(payments)
+
+    def _check_inbox(self) -> None:
+        """What is not read yet could be what the rest is missing."""
+        for item in self.rt.reader.rows("SELECT id FROM inbox WHERE state = 'new' ORDER BY id"):
+            raise Violation(f"seed {self.seed}: callback {item['id']} is still unread")
 
     def _check_attempts(self, attempts: list[readonly.Row]) -> None:
         for attempt in attempts:

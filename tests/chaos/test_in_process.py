@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from random import Random
+from typing import Any
 
 import pytest
 
-from tests.chaos.in_process import databases, run_seed, run_seeds
+from rentpay_cli.runtime import Runtime
+from tests.chaos.in_process import BEGIN, Chaos, databases, run_seed, run_seeds
+from tests.chaos.mpesa import Delivery
 from tests.chaos.mutations import MUTATIONS, Mutation, play
+from tests.support.world import settings_for
 
 
 @pytest.mark.parametrize("first", range(1, 161, 20))
@@ -28,6 +33,24 @@ def test_the_same_seed_plays_the_same_run() -> None:
                 stories.append(run_seed(7, url).story)
     assert stories[0] == stories[1]
     assert len(stories[0]) > 30
+
+
+class TheFirst(Random):
+    """A chance that chooses what is named first: the shortest pause, the smallest round."""
+
+    def choice(self, seq: Any) -> Any:
+        return seq[0]
+
+
+def test_once_all_is_calm_nothing_stays_unread_however_little_a_round_read_before() -> None:
+    """A harness that stops reading early takes what it did not read for lost: so it was with seed 501730 on SQLite."""
+    with databases("sqlite") as new, new() as url:
+        chaos = Chaos(1, Runtime(settings_for(url), actor="operator"), TheFirst(1))
+        for number in range(30):
+            chaos._deliver(Delivery(BEGIN, "collection", "f" * 32, b"%d" % number))
+        chaos._calm()
+        assert {row["state"] for row in chaos.rt.reader.rows("SELECT state FROM inbox")} == {"held"}
+        chaos.rt.close()
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)

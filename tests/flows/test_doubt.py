@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -21,11 +22,12 @@ from rentpay_cli.flows import collect, resolve
 from rentpay_cli.flows import register as registering
 from rentpay_cli.flows.chase import Chased, chase
 from rentpay_cli.flows.disburse import disburse, due, plan_retry
+from rentpay_cli.flows.learn import Source, learn_about
 from rentpay_cli.flows.payouts import resume_payouts, stop_payouts
 from rentpay_cli.flows.read_inbox import COLLECTION, PAYOUT, Reading, read_inbox
 from rentpay_cli.flows.send import Held, NotSent, Unclear
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import disbursements, health_reads, inbox, readonly, reads
+from rentpay_cli.store import attempts, disbursements, health_reads, inbox, readonly, reads
 from tests.flows.test_callbacks import not_paid, paid, result
 from tests.support.beginnings import Begin
 from tests.support.paying import pay_due, refusal
@@ -493,6 +495,29 @@ def test_a_ruling_and_a_payout_at_once_give_one_winner(desk: Desk) -> None:
     assert sorted(won) == [False, True]
     sent = [kind for kind, _ in desk.mpesa.sent if kind == "b2b"]
     assert (won[0], len(sent)) in ((True, 0), (False, 1))
+
+
+def asked_in_vain(desk: Desk) -> str:
+    """A rent that was asked for, and M-Pesa gave no answer; the token of the callback's address."""
+    desk.answers["stk"] = Unanswered("read timeout")
+    return desk.ask()
+
+
+@pytest.mark.parametrize("in_doubt", [asked_in_vain, unclear_payout])
+def test_a_ruling_waits_for_news_that_is_being_read(desk: Desk, in_doubt: Callable[[Desk], str]) -> None:
+    digest = attempts.token_sha256(in_doubt(desk))
+    ruling = resolve.read_ruling(1, "SKD1E2F3G4", False, None)
+    asked = resolve.question(desk.rt, ruling)
+    with ThreadPoolExecutor(1) as pool:
+        with desk.rt.database.transaction() as session:
+            attempt = attempts.by_token(session, digest)
+            assert attempt is not None
+            ruled = pool.submit(resolve.resolve, desk.rt, ruling, asked)
+            time.sleep(0.1)  # so that it comes to where it waits for us
+            news = Moved("SKB9Z8Y7X6", None)
+            learn_about(session, attempt, news, source=Source.CALLBACK, actor="listener", at=desk.now)
+        assert isinstance(ruled.exception(), RuleRefused)
+    assert [row["receipt"] for row in reads.attempts(desk.rt.reader, 1)][-1] == "SKB9Z8Y7X6"
 
 
 def test_what_is_not_sent_and_when_the_books_end_is_known_while_payouts_are_stopped(desk: Desk) -> None:
