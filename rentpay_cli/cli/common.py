@@ -117,10 +117,15 @@ def _unwrapped(text: str) -> str:
 
 def _example(line: str) -> str:
     """An example that still works when it is copied from a narrow terminal."""
-    width = max(40, shutil.get_terminal_size().columns) - 9
-    whole = re.sub(r'"[^"]*"', lambda quoted: quoted[0].replace(" ", "\0"), line)
-    parts = textwrap.wrap(whole, width, break_long_words=False, break_on_hyphens=False)
-    return ("   $ " + " \\\n       ".join(parts)).replace("\0", " ")
+    return typed(line, "   ", max(40, shutil.get_terminal_size().columns))
+
+
+def typed(command: str, indent: str, columns: int) -> str:
+    """A command after its prompt, in lines that can be copied together and typed again."""
+    whole = re.sub(r'"[^"]*"', lambda quoted: quoted[0].replace(" ", "\0"), command)
+    room = max(terminal.NARROWEST_COLUMNS, columns - len(indent) - len("     \\"))
+    parts = textwrap.wrap(whole, room, break_long_words=False, break_on_hyphens=False)
+    return f"{indent}$ " + f" \\\n{indent}    ".join(parts).replace("\0", " ")
 
 
 @contextmanager

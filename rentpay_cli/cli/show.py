@@ -100,9 +100,10 @@ def _shown(text: str) -> str:
     return harmless(without_secrets(text))
 
 
-def line(text: str, style: str = "") -> None:
-    """Print a line of the result."""
-    terminal.write(terminal.styled(each, style) for each in terminal.folded(_shown(text), terminal.width()))
+def line(text: str, style: str = "", *, indent: str = "") -> None:
+    """Print a line of the result; what has no room in it goes on below, as far to the right."""
+    room = max(terminal.NARROWEST_COLUMNS, terminal.width() - len(indent))
+    terminal.write(indent + terminal.styled(each, style) for each in terminal.folded(_shown(text), room))
 
 
 def block(title: str, fields: Iterable[tuple[str, str]]) -> None:

@@ -82,11 +82,12 @@ def simulator(
 
     Faults: PRODUCT is oauth, stk, stk-query, b2b, status, balance or any.
     FAULT is lost, 503-before, 503-after, html, empty, spike, slow,
-    no-callback, callback-twice, callback-early, queue-timeout, result,
-    other-name, not-found or pending. After commas may follow times=N (1 unless a
-    probability is given), probability=P, and code=C for result, seconds=S
-    for slow, moved=true for queue-timeout. To POST one: {"fault":
-    "b2b:lost"}, or {"faults": ["b2b:lost", "stk:no-callback"]}.
+    no-callback, callback-twice, callback-early, callback-late,
+    queue-timeout, result, other-name, not-found or pending. After commas
+    may follow times=N (1 unless a probability is given), probability=P, and
+    code=C for result, seconds=S for slow and callback-late, moved=true for
+    queue-timeout. To POST one: {"fault": "b2b:lost"}, or {"faults":
+    ["b2b:lost", "stk:no-callback"]}.
 
     Examples:
 
