@@ -191,8 +191,8 @@ def talk(text: str) -> None:
 
 
 def fitting(text: str, answers: str) -> str:
-    """The text in lines that leave room for what is asked behind it: the answers there are, such as `y/N`."""
-    room = max(terminal.NARROWEST_COLUMNS, terminal.width(err=True) - len(f" [{answers}]: "))
+    """The question in lines that leave room for the answers there are, such as `y/N`, and for one of a letter."""
+    room = max(terminal.NARROWEST_COLUMNS, terminal.width(err=True) - len(f" [{answers}]: y"))
     return "\n".join(terminal.folded(harmless(text), room))
 
 

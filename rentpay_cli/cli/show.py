@@ -133,7 +133,8 @@ def copyable(text: str) -> None:
 def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *, empty: str) -> None:
     """Print rows below each other; a column is its heading and `left`, `whole` (never broken), `right` or `status`.
 
-    The last may be `below`: in a narrow window it stands below its row, where it has room.
+    The last may be `below`: in a narrow window it stands below its row, where it has room. So does a last `left` one
+    that would have next to none beside it.
     """
     listed = [[_shown(cell) for cell in row] for row in rows]
     if not listed:
@@ -141,9 +142,11 @@ def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *, 
         return
     gap = 2 if terminal.is_narrow() else 3
     beside = columns[:-1] if terminal.is_narrow() and columns[-1][1] == "below" else columns
-    room = terminal.width() - gap * len(beside)
-    widths = _widths(beside, listed, room)
-    if sum(widths) > room:  # a cut amount reads like another amount
+    widths = _widths(beside, listed, terminal.width() - gap * len(beside))
+    if columns[-1][1] == "left" and len(columns) > 1 and _is_squeezed(listed, widths[-1]):
+        beside = columns[:-1]
+        widths = _widths(beside, listed, terminal.width() - gap * len(beside))
+    if sum(widths) > terminal.width() - gap * len(beside):  # a cut amount reads like another amount
         for row in listed:
             block("", ((heading, cell) for (heading, _), cell in zip(columns, row, strict=True)))
         return
@@ -157,6 +160,16 @@ def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *, 
         below = [cell for cell in row[len(beside) :] if cell]
         lines += [indent + each for cell in below for each in terminal.folded(cell, room)]
     terminal.write([*lines, ""])
+
+
+READABLE_COLUMNS = 16
+
+
+def _is_squeezed(rows: Sequence[Sequence[str]], width: int) -> bool:
+    """Whether the texts of the last column would be hard to read, or to copy, in a width that they do not all need."""
+    from rich.cells import cell_len
+
+    return width < READABLE_COLUMNS and any(cell_len(row[-1]) > width for row in rows)
 
 
 def _row(

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rentpay_cli.cli.common import talk
+
 if TYPE_CHECKING:
     from rentpay_cli.simulator.options import Options
     from rentpay_cli.simulator.server import Started
@@ -138,7 +140,7 @@ def _announce(settings: Options, started: Started, *, as_json: bool, quiet: bool
     sys.stdout.write(show(started.environment, started.base_url))
     sys.stdout.flush()
     if not quiet:
-        sys.stderr.write(f"A local M-Pesa for {settings.short_code} listens on {started.base_url}. Ctrl-C stops it.\n")
+        talk(f"A local M-Pesa for {settings.short_code} listens on {started.base_url}. Ctrl-C stops it.")
 
 
 @contextmanager
