@@ -225,7 +225,6 @@ def _stopped(stopped: Stopped) -> RentpayError:
 
 
 def _show_plan(plan: Plan, words: str) -> None:
-    from rentpay_cli.core.clock import show_local
     from rentpay_cli.core.money import show_kes
 
     if plan.sends:
@@ -239,15 +238,26 @@ def _show_plan(plan: Plan, words: str) -> None:
     show.line(
         f"May be sent again: {words}." if plan.sends else "There is no failed disbursement that may be sent again."
     )
-    if not plan.is_covered and plan.float_cents is not None and plan.float_read_at is not None:
-        show.line(
-            f"The float does not cover it: the working account held {show_kes(plan.float_cents)} "
-            f"at {show_local(plan.float_read_at)}.",
-            "bold red",
-        )
+    _show_float(plan)
     if plan.left_alone:
         show.line(f"Left alone: {plan.left_alone} that must be mended or looked at first.")
         show.next_step("See them: rentpay payments --disbursement-status failed")
+
+
+def _show_float(plan: Plan) -> None:
+    """What the last reading of the float says of the plan, where it would not be enough."""
+    from rentpay_cli.core.clock import show_local
+    from rentpay_cli.core.money import show_kes
+
+    known = plan.float
+    if known is None or known.cents >= plan.total_cents:
+        return
+    held = f"the working account held {show_kes(known.cents)} at {show_local(known.read_at)}"
+    if known.is_outdated:
+        show.line(f"Whether the float covers it is not known: {held}, and money has come in since.")
+        show.next_step("Ask M-Pesa: rentpay balance --wait")
+    else:
+        show.line(f"The float does not cover it: {held}.", "bold red")
 
 
 def _show_unsent(plan: Plan, dry_run: bool, stop_reason: str | None) -> None:
@@ -258,6 +268,7 @@ def _show_unsent(plan: Plan, dry_run: bool, stop_reason: str | None) -> None:
             results={"total": len(plan.sends), "successful": 0, "failed": 0, "skipped": 0, "unclear": 0, "errors": []},
             leftAlone=plan.left_alone,
             floatCovers=plan.is_covered,
+            floatKnown=plan.is_float_known,
             payoutsStopped=stop_reason,
         )
         return
@@ -309,6 +320,7 @@ def _show_run(run: Run, plan: Plan) -> None:
             },
             leftAlone=plan.left_alone,
             floatCovers=plan.is_covered,
+            floatKnown=plan.is_float_known,
             endedEarly=WORDS[run.end] if run.end else None,
         )
         if run.failed or run.unclear or run.end:

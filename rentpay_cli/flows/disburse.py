@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
 from rentpay_cli.config import PAY_OUT
 from rentpay_cli.core.brake import End
 from rentpay_cli.core.codes import Advice
 from rentpay_cli.core.disburse import WORDS, DisbursementStatus, PaymentStatus, Refusal, Share, why_not
+from rentpay_cli.core.float_reading import FloatReading
 from rentpay_cli.flows.brake import put_on_brake
 from rentpay_cli.flows.send import Claimed, NotSent, Outcome, Unclear, claim, confirm, learn_reply, put_on_wire, stopped
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import disbursements, enquiries, payments, register, stops
+from rentpay_cli.store import disbursements, health_reads, payments, register, stops
 from rentpay_cli.store.disbursements import Waiting
 from rentpay_cli.store.tables import Owner
 
@@ -88,13 +88,17 @@ class Plan:
     sends: tuple[Waiting, ...]
     total_cents: int
     left_alone: int
-    float_cents: int | None = None
-    float_read_at: datetime | None = None
+    float: FloatReading | None = None
 
     @property
     def is_covered(self) -> bool:
         """Whether the float covers the run, as far as the last balance tells."""
-        return self.float_cents is None or self.float_cents >= self.total_cents
+        return self.float is None or not self.float.falls_short_of(self.total_cents)
+
+    @property
+    def is_float_known(self) -> bool:
+        """Whether there is a balance, and nothing known that it lacks."""
+        return self.float is not None and not self.float.is_outdated
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +132,8 @@ def plan_retry(
             session, DisbursementStatus.FAILED, advices=advices, owner_id=owner_id, limit=limit
         )
         every = disbursements.count_failed(session, owner_id=owner_id)
-        known = enquiries.last_float_cents(session) or (None, None)
-    return Plan(tuple(chosen), sum(item.amount_cents for item in chosen), every - len(chosen), *known)
+    known = health_reads.last_float(rt.reader)
+    return Plan(tuple(chosen), sum(item.amount_cents for item in chosen), every - len(chosen), known)
 
 
 def due(rt: Runtime, limit: int, after: int = 0) -> list[Waiting]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from rentpay_cli.core.brake import Brake
-from rentpay_cli.core.clock import to_milliseconds
+from rentpay_cli.core.clock import from_milliseconds, to_milliseconds
+from rentpay_cli.core.float_reading import FloatReading
 from rentpay_cli.store.readonly import Reader, Row
 
 
@@ -160,14 +161,31 @@ def health(
     return row
 
 
-def last_float(reader: Reader) -> Row | None:
-    """What the working account, from which payouts are paid, last held; None if nobody ever said."""
-    return reader.one(
-        """
-        SELECT available_cents, read_at FROM balance_reading
-         WHERE account IN ('Working Account', 'MMF Account') ORDER BY id DESC LIMIT 1
+_CAME_IN_LAST = "(SELECT created_at FROM disbursement WHERE status <> 'not_required' ORDER BY id DESC LIMIT 1)"
+"""When rent last came in by M-Pesa, as far as an owner has a share in it."""
+_SENT_SINCE = """
+    (SELECT sum(amount_cents) FROM attempt
+      WHERE direction = 'payout' AND state <> 'not_moved' AND state = 'moved' AND created_at > r.read_at)
+"""
+"""What was paid out since a reading, which certainly could not have known of it."""
+
+
+def last_float(reader: Reader) -> FloatReading | None:
+    """What the working account, from which payouts are paid, last held; None if nobody ever said.
+
+    It is outdated where rent came in since, and where more was paid out since than there was: somebody topped it up.
+    """
+    row = reader.one(
+        f"""
+        SELECT r.available_cents, r.read_at,
+               CASE WHEN {_CAME_IN_LAST} > r.read_at OR {_SENT_SINCE} > r.available_cents THEN 1 ELSE 0 END
+                   AS is_outdated
+          FROM balance_reading r WHERE r.account IN ('Working Account', 'MMF Account') ORDER BY r.id DESC LIMIT 1
         """
     )
+    if row is None:
+        return None
+    return FloatReading(row["available_cents"], from_milliseconds(int(row["read_at"])), bool(row["is_outdated"]))
 
 
 def on_their_way(reader: Reader, limit: int) -> list[Row]:

@@ -671,17 +671,3 @@ def test_a_bulk_run_ends_at_the_first_lack_of_float(world: World) -> None:
     assert (len(run.failed), len(run.skipped)) == (1, 5)
     assert {failure.code for failure in run.skipped} == {"float_ran_out"}
     assert len(mpesa.sent) == 1
-
-
-def test_the_plan_knows_when_the_float_will_not_cover_the_run(world: World) -> None:
-    world.let()
-    first = world.paid_rent("0722000210")
-    world.set_float(10_000)
-    disburse(world.rt, first)
-    world.read_until(lambda: world.payment(first)["disbursement_status"] == "completed")
-    second = world.paid_rent("0722000220")
-    world.set_float(0)
-    disburse(world.rt, second)
-    world.read_until(lambda: world.payment(second)["disbursement_status"] == "failed")
-    plan = plan_retry(world.rt)
-    assert (plan.float_cents, plan.total_cents, plan.is_covered) == (50_000, 950_000, False)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from rentpay_cli.core.evidence import NotMoved, Overdue, Unanswered
+from rentpay_cli.core.float_reading import FloatReading
 from rentpay_cli.core.health import Facts, Thresholds, findings
 from rentpay_cli.flows import health, register
 from rentpay_cli.flows.disburse import disburse
@@ -128,7 +129,7 @@ def test_the_stop_the_float_the_worker_and_findings_are_told(rt: Runtime, books:
         journal.raise_finding(session, NOON, "odd", "something odd", payment_id=payment_id)
     facts = after(rt, 2)
     assert (facts.stop_reason, facts.stopped_at) == ("the password is being changed", NOON)
-    assert (facts.float_cents, facts.float_read_at) == (700, NOON)
+    assert facts.float == FloatReading(700, NOON)
     assert facts.worker_alive_at == NOON + timedelta(minutes=1)
     assert (facts.findings, facts.finding_payment_id) == (1, payment_id)
 
