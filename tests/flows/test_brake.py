@@ -421,7 +421,9 @@ def test_a_stop_at_the_same_moment_is_seen_or_finds_the_payout_on_its_way(platfo
     for number in platform.rents(25):
         at_once(lambda: stop_payouts(platform.rt, "now"), lambda number=number: disburse(platform.rt, number))
         rows = list(
-            platform.rt.reader.rows("SELECT event FROM journal WHERE event IN ('payouts stopped', 'payout intended')")
+            platform.rt.reader.rows(
+                "SELECT event FROM journal WHERE event IN ('payouts stopped', 'payout intended') ORDER BY id"
+            )
         )
         assert [row["event"] for row in rows[-2:]] != ["payouts stopped", "payout intended"], "it left after the stop"
         resume_payouts(platform.rt)
