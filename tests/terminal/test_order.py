@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from rentpay_cli.cli import output
 from tests.support.terminal import ROOT, flat, in_a_terminal
 
 SAYS = """
@@ -25,7 +29,7 @@ IN_ORDER = "1 2 3 → 4 5 6 7 8 Error: 9 → 10 11"
 def piped(script: str, *, stderr: int = subprocess.STDOUT, **settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", script],
-        env={**os.environ, "PYTHONPATH": ROOT, **settings},
+        env={**os.environ, "PYTHONPATH": ROOT, "PYTHONUNBUFFERED": "", **settings},
         stdout=subprocess.PIPE,
         stderr=stderr,
         text=True,
@@ -40,6 +44,41 @@ def test_on_one_terminal_all_is_in_order() -> None:
 @pytest.mark.parametrize("settings", [{}, {"PYTHONUNBUFFERED": "1"}])
 def test_in_one_pipe_all_is_in_order(settings: dict[str, str]) -> None:
     assert " ".join(piped(SAYS, **settings).stdout.split()) == IN_ORDER
+
+
+def test_what_is_said_without_an_end_of_line_is_there_at_once() -> None:
+    """Nothing else makes the question appear before somebody answers it."""
+    asks = (
+        "import os, sys; from rentpay_cli.cli import output; output.guard(); sys.stderr.write('Sure?'); os.read(0, 9)"
+    )
+    assert in_a_terminal([], [("Sure?", "y\n")], python=["-c", asks])[0] == 0
+
+
+class Full(io.StringIO):
+    """A disk that was full for a moment."""
+
+    moments = 1
+
+    def flush(self) -> None:
+        if self.moments:
+            self.moments -= 1
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("deed", [lambda: sys.stdout.write("more"), lambda: sys.stdout.flush()])
+def test_an_answer_that_was_lost_while_something_was_said_is_told_afterwards(
+    deed: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", Full())
+    monkeypatch.setattr(sys, "stderr", said)
+    output.guard()
+    sys.stdout.write("answer")
+    sys.stderr.write("said")
+    assert said.getvalue() == "said"
+    with pytest.raises(output.OutputLost, match="No space"):
+        deed()
+    deed()  # it is told once
 
 
 def test_of_two_places_each_has_its_own_in_order(tmp_path: Path) -> None:
