@@ -19,10 +19,15 @@ _SIZE = re.compile(r"0*[1-9][0-9]{0,3}", re.ASCII)
 
 
 def drop_nonsense() -> None:
-    """Forget a COLUMNS or LINES that is the size of no terminal: others who draw here would take it at its word."""
+    """Forget a COLUMNS or LINES that is no size, and take a terminal without a name for one that can do nothing.
+
+    Others who draw here would take the one at its word, and the other for one that has colours.
+    """
     for name in ("COLUMNS", "LINES"):
         if not _SIZE.fullmatch(os.environ.get(name, "1")):
             del os.environ[name]
+    if not os.environ.get("TERM"):
+        os.environ["TERM"] = "dumb"
 
 
 def width(*, err: bool = False) -> int:

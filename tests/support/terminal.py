@@ -24,8 +24,8 @@ PATIENCE_SECONDS = 30.0
 ROOT = str(Path(__file__).parents[2])
 CONTROL_C = "\x03"
 
-Script = Sequence[tuple[str, str]]
-"""Words on the screen, and what is typed once they are there."""
+Script = Sequence[tuple[str, str | int]]
+"""Words on the screen, and what is typed once they are there, or how many columns there are from then on."""
 
 
 def in_a_terminal(
@@ -35,6 +35,7 @@ def in_a_terminal(
     columns: int = 80,
     rows: int = 40,
     python: Sequence[str] = ("-m", "rentpay_cli"),
+    patience_seconds: float = PATIENCE_SECONDS,
 ) -> tuple[int, str]:
     """Run rentpay, or other Python, in a terminal; when the words are there, type the answer.
 
@@ -47,7 +48,7 @@ def in_a_terminal(
         os.execv(sys.executable, [sys.executable, *python, *arguments])
     _resize(terminal, columns, rows)
     try:
-        seen = _talk(terminal, script)
+        seen = _talk(terminal, script, patience_seconds)
     finally:
         try:
             ended, status = os.waitpid(child, os.WNOHANG)
@@ -71,7 +72,7 @@ def in_a_prepared_terminal(
 ) -> tuple[int, str]:
     """The same with a fork of a process that has imported rentpay; it has this environment and no other."""
     terminal, other_end = os.openpty()
-    _resize(terminal, columns, 40)
+    _resize(terminal, columns)
     child = prepared.start(arguments, environment, folder, os.ttyname(other_end))
     os.close(other_end)
     try:
@@ -85,17 +86,20 @@ def in_a_prepared_terminal(
     return prepared.answer(), seen
 
 
-def _resize(terminal: int, columns: int, rows: int) -> None:
+def _resize(terminal: int, columns: int, rows: int = 40) -> None:
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
 
-def _talk(terminal: int, script: Script) -> str:
+def _talk(terminal: int, script: Script, patience_seconds: float = PATIENCE_SECONDS) -> str:
     """Play the script to its end, and on until the command has ended; all that was written."""
-    screen = _Screen(terminal)
+    screen = _Screen(terminal, patience_seconds)
     for words, answer in script:
         screen.wait_for(words)
         time.sleep(0.05)  # a hidden prompt throws away what was typed before it
-        os.write(terminal, answer.encode())
+        if isinstance(answer, int):
+            _resize(terminal, answer)
+        else:
+            os.write(terminal, answer.encode())
     screen.wait_for(None)
     return screen.seen
 
@@ -103,15 +107,16 @@ def _talk(terminal: int, script: Script) -> str:
 class _Screen:
     """What has been written so far."""
 
-    def __init__(self, terminal: int) -> None:
+    def __init__(self, terminal: int, patience_seconds: float) -> None:
         self.seen = ""
+        self._patience_seconds = patience_seconds
         self._terminal = terminal
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def wait_for(self, words: str | None) -> None:
         """Read until the words are there, or to the end: only what comes from now on counts."""
         before = len(self.seen)
-        ends = time.monotonic() + PATIENCE_SECONDS
+        ends = time.monotonic() + self._patience_seconds
         while words is None or words not in flat(self.seen[before:]):
             assert time.monotonic() < ends, f"waited for {words!r}, saw {self.seen!r}"
             if not select.select([self._terminal], [], [], 0.1)[0]:
