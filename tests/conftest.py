@@ -21,8 +21,8 @@ from tests.chaos.nursery import Nursery
 from tests.support.beginnings import Begin, Beginnings
 from tests.support.databases import ServerUrl, copies, own_server
 from tests.support.processes import Processes
-from tests.support.stage import Stage
-from tests.support.stage import stage as built_stage
+from tests.support.stage import Simulators, Stage, built, serving
+from tests.support.warm import build_commands_once, compile_sql_once
 from tests.support.world import World, settings_for
 
 os.environ.pop("NO_COLOR", None)
@@ -39,6 +39,15 @@ def one_certificate_is_enough(tmp_path_factory: pytest.TempPathFactory) -> Itera
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(certifi, "where", lambda: str(path))
         patch.setenv("SSL_CERT_FILE", str(path))  # which some machines have set, and which processes inherit
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm() -> Iterator[None]:
+    """Tests run in a process that has done everything before."""
+    with pytest.MonkeyPatch.context() as patch:
+        compile_sql_once(patch)
+        build_commands_once(patch)
         yield
 
 
@@ -127,10 +136,17 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 
 
 @pytest.fixture(scope="session")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """A simulator's server and a listener for all worlds of this test process."""
-    with built_stage(tmp_path_factory.mktemp("stage")) as built:
-        yield built
+def simulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulators]:
+    """The address of all simulators of this test process."""
+    with serving(tmp_path_factory.mktemp("simulators")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def stage(simulators: Simulators) -> Iterator[Stage]:
+    """The simulators and a listener, for all worlds of this test process."""
+    with built(simulators) as opened:
+        yield opened
 
 
 @pytest.fixture
