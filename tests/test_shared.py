@@ -15,7 +15,7 @@ import pytest
 from rentpay_cli.flows import collect
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.simulator.options import Options
-from tests.support.databases import Copy, ServerUrl, connect, copies, definitions
+from tests.support.databases import Copy, ServerUrl, connect, copies, definitions, tables
 from tests.support.stage import Stage
 from tests.support.world import World, settings_for
 
@@ -23,12 +23,12 @@ PUSH = "/mpesa/stkpush/v1/processrequest"
 
 
 def everything_in(url: str) -> dict[str, Any]:
-    """All rows of all tables, and where the counting stands."""
+    """All rows of all tables, how much room they take, and where the counting stands."""
     with connect(url) as database:
-        tables = database.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-        found = {table: database.execute(f"SELECT * FROM {table}".encode()).fetchall() for (table,) in tables}
+        found = {name: database.execute(f"SELECT * FROM {name}".encode()).fetchall() for name in tables(database)}
+        room = {name: database.execute("SELECT pg_relation_size(%s)", [name]).fetchall() for name in found}
         counting = database.execute("SELECT sequencename, last_value FROM pg_sequences ORDER BY 1").fetchall()
-    return {**found, "counting": counting}
+    return {**found, "room": room, "counting": counting}
 
 
 def test_a_database_holds_nothing_of_whoever_had_it_before(postgresql_server: ServerUrl, stage: Stage) -> None:

@@ -52,15 +52,18 @@ def shell(environment: dict[str, str], command: str, **settings: str) -> tuple[i
     return done.returncode, done.stderr
 
 
-@pytest.mark.parametrize("unbuffered", [{}, {"PYTHONUNBUFFERED": "1"}])
-@pytest.mark.parametrize("where", [">/dev/full", ">&-"])
+@pytest.mark.parametrize(
+    ("where", "buffering"),
+    [(">/dev/full", {"PYTHONUNBUFFERED": ""}), (">/dev/full", {"PYTHONUNBUFFERED": "1"}), (">&-", {})],
+    ids=["full", "full at once", "closed"],
+)
 @pytest.mark.parametrize("command", ["disburse 1 --json", "disburse 1", "disburse 1 --wait --timeout 1"])
 def test_what_was_sent_never_ends_with_1_because_the_answer_cannot_be_written(
-    world: World, environment: dict[str, str], command: str, where: str, unbuffered: dict[str, str]
+    world: World, environment: dict[str, str], command: str, where: str, buffering: dict[str, str]
 ) -> None:
     world.let()
     world.paid_rent()
-    status, err = shell(environment, f"{command} {where}", **unbuffered)
+    status, err = shell(environment, f"{command} {where}", **buffering)
     assert len(world.attempts(1)) == 1
     assert status == 5
     assert "rentpay status 1" in err

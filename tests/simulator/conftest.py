@@ -18,7 +18,7 @@ import pytest
 
 from rentpay_cli.simulator.options import Options
 from rentpay_cli.simulator.server import Started, running
-from tests.support.stage import Simulators, simulators
+from tests.support.stage import Simulators
 
 PATIENCE_SECONDS = 5.0
 Json = dict[str, Any]
@@ -218,15 +218,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("simulator")
 
 
-@pytest.fixture(scope="session")
-def address(home: Path) -> Iterator[Simulators]:
-    """Where one simulator after the other plays: starting a server takes a while."""
-    with simulators(home) as opened:
-        yield opened
-
-
 @pytest.fixture
-def simulate(home: Path, address: Simulators, arrivals: Arrivals) -> Iterator[Callable[..., Client]]:
+def simulate(home: Path, simulators: Simulators, arrivals: Arrivals) -> Iterator[Callable[..., Client]]:
     """Start a simulator with the options of the test's choice, in the place of the one before unless it has a home."""
     with ExitStack() as stack:
 
@@ -234,7 +227,7 @@ def simulate(home: Path, address: Simulators, arrivals: Arrivals) -> Iterator[Ca
             settings = Options(**{"home": home, "delay_seconds": 0.0, **options})
             if "home" not in options:
                 stack.close()
-            started = stack.enter_context(running(settings) if "home" in options else address.playing(settings))
+            started = stack.enter_context(running(settings) if "home" in options else simulators.playing(settings))
             client = Client(started, arrivals)
             stack.callback(client.http.close)
             return client

@@ -48,7 +48,7 @@ class ServerUrl:
     def __init__(self, uri: str) -> None:
         self._uri = uri
         self.idle: list[Copy] = []
-        self.definitions = self.emptying = ""
+        self.definitions = self.emptying = self.sweeping = ""
 
     def execute(self, statement: str) -> None:
         with psycopg.connect(self._uri, autocommit=True) as connection:
@@ -66,6 +66,7 @@ class ServerUrl:
         with connect(url) as template:
             self.definitions = definitions(template)
             self.emptying = filling(template)
+            self.sweeping = f"VACUUM {', '.join(tables(template))}"
 
 
 class Copy:
@@ -87,6 +88,7 @@ class Copy:
         with contextlib.suppress(psycopg.Error):  # a table is gone, or somebody put the keeper out
             self._keeper.execute(f"SELECT pg_terminate_backend(pid, 10000) {OTHERS}".encode())
             self._keeper.execute(self._server.emptying.encode())
+            self._keeper.execute(self._server.sweeping.encode())  # or new rows would lie between the places of old ones
             return definitions(self._keeper) == self._server.definitions
         return False
 
@@ -118,10 +120,15 @@ def definitions(connection: Connection) -> str:
     return str(found[0])
 
 
+def tables(database: Connection) -> list[str]:
+    """The names of its tables."""
+    return [name for (name,) in database.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+
+
 def filling(database: Connection) -> str:
     """The statements after which a copy holds what this database holds now, and counts on from there."""
     statements = []
-    for (table,) in database.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall():
+    for table in tables(database):
         statements.append(f"DELETE FROM {table}")
         rows = database.execute(f"SELECT to_json(t) FROM {table} AS t".encode()).fetchall()
         if rows:

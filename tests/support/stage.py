@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -90,18 +90,18 @@ class Simulators:
 
 
 @contextmanager
-def simulators(home: Path) -> Iterator[Simulators]:
+def serving(home: Path) -> Iterator[Simulators]:
     """A server for simulators, whose key pair is in the folder."""
-    stage = Simulators(load_or_make(home))
-    server = uvicorn.Server(served(stage, stage.connections))
+    simulators = Simulators(load_or_make(home))
+    server = uvicorn.Server(served(simulators, simulators.connections))
     with listen_on(HOST, 0) as bound:
-        stage.port = int(bound.getsockname()[1])
+        simulators.port = int(bound.getsockname()[1])
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()
         while not server.started:
             assert thread.is_alive()
             time.sleep(0.002)
-        yield stage
+        yield simulators
         server.should_exit = True
         thread.join()
 
@@ -155,9 +155,8 @@ class Stage:
 
 
 @contextmanager
-def stage(home: Path) -> Iterator[Stage]:
-    """The stage, with the simulators' key pair in the folder."""
-    with ExitStack() as stack:
-        built = Stage(stack.enter_context(simulators(home)))
-        built.listener_url = stack.enter_context(listening(built.store))
-        yield built
+def built(simulators: Simulators) -> Iterator[Stage]:
+    """The stage, with its listener running."""
+    stage = Stage(simulators)
+    with listening(stage.store) as stage.listener_url:
+        yield stage
