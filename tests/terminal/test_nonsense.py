@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from tests.support.terminal import STYLE, faults_of, flat, plain
+from tests.support.terminal import CONTROL_C, STYLE, faults_of, flat, plain
 from tests.terminal.conftest import FAILED, Platform, Typist
 
+LISTENER_STOPPED = [("its answer comes by callback", CONTROL_C)]
 COMMANDS = ("payments", f"status {FAILED}", "health", "--help", "retry-failed --dry-run", "status 77")
 
 
@@ -45,3 +48,12 @@ def test_a_terminal_that_can_do_nothing_gets_nothing_but_text(typist: Typist, pl
         status, seen = typist("balance", "--wait", TERM=term)
     assert status == 0
     assert "\x1b" not in seen
+
+
+def test_who_wants_no_colours_gets_none_the_log_of_the_listener_included(typist: Typist, platform: Platform) -> None:
+    typist.settle(platform)
+    serve = typist("serve-callbacks", "--port", "0", script=LISTENER_STOPPED, NO_COLOR="1")
+    for status, seen in (serve, *(typist(*command.split(), NO_COLOR="1") for command in COMMANDS)):
+        assert status in (0, 3, 6)
+        assert not re.search(r"\x1b\[[0-9;]*[349][0-9]", seen), seen
+    assert STYLE.search(seen), "bold is no colour"
