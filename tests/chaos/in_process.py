@@ -11,25 +11,32 @@ acts while the first is on the wire, chases and rulings. Then the faults stop, e
 * the journal is one unbroken chain, and every row is what it says;
 * nothing is left in doubt that evidence could settle.
 
-The same seed draws the same run: `python -m tests.chaos.in_process --seed 4711`. At length:
-`python -m tests.chaos.in_process --runs 10000 --database sqlite --jobs 4`.
+The same seed draws the same run, to the last row: each is played twice, and what is left in the database is compared.
+One seed: `python -m tests.chaos.in_process --seed 4711`. At length, or in slices:
+`python -m tests.chaos.in_process --first 1 --runs 10000 --database sqlite --jobs 2`.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import shutil
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from random import Random
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
+
+from sqlalchemy import inspect
 
 from rentpay_cli.core.codes import Advice
 from rentpay_cli.core.ledger import Facts, out_of_balance_cents, trial_balance
@@ -46,10 +53,13 @@ from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import inbox, readonly, reads, report_reads, schema
 from rentpay_cli.store.attempts import token_sha256
 from tests.chaos.mpesa import ChaoticMpesa, Deed, Delivery, Faults, Killed
+from tests.support.databases import copies, own_server
 from tests.support.world import settings_for
 
 BEGIN = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 PROPERTIES = 3
+LONGEST_SLICE = 250
+"""How many seeds a process plays before it tells of them."""
 
 
 class Violation(AssertionError):
@@ -69,6 +79,8 @@ class Chaos:
     dying: float = 0.0
     is_calm: bool = False
     story: list[str] = field(default_factory=list)
+    left: dict[str, str] = field(default_factory=dict)
+    """What it left in each table, as a hash."""
 
     def __post_init__(self) -> None:
         self.rt.now = lambda: self.now
@@ -273,6 +285,7 @@ class Chaos:
             self._do(self._read)
         self._check_doubt()
         for _ in range(6):
+            requests = len(self.mpesa.deeds)
             with contextlib.suppress(RentpayError):  # a late result may have stopped payouts once more
                 payouts.resume_payouts(self.rt)
             self._rule_all()
@@ -284,6 +297,12 @@ class Chaos:
             self.now += timedelta(minutes=16)
             self._do(self._callbacks)
             self._do(self._read)
+            if len(self.mpesa.deeds) == requests and not self.mpesa.deliveries and not self._has_open_shares():
+                return  # everybody has had a turn, and nobody had anything left to do
+
+    def _has_open_shares(self) -> bool:
+        open_share = "SELECT id FROM disbursement WHERE status IN ('pending', 'processing', 'failed')"
+        return self.rt.reader.one(open_share) is not None
 
     def _chase_all(self) -> None:
         """The operator asks about everything, whenever its next turn would be."""
@@ -406,13 +425,20 @@ def _die_at_commits(chaos: Chaos) -> None:
 
 # --- running ---------------------------------------------------------------------------------------------------------
 
+New: TypeAlias = Callable[[], AbstractContextManager[str]]
+"""Gives the URL of a database that is as new, for as long as the context lasts."""
+
+MEMORY = Path("/dev/shm")
+"""Where there is such a folder, a commit on SQLite need not wait for a disk."""
+
 
 def run_seed(seed: int, url: str) -> Chaos:
-    """Play one seed on a new database; raises `Violation`."""
+    """Play one seed once on a new database; raises `Violation`."""
     rt = Runtime(settings_for(url), actor="operator")
     chaos = Chaos(seed, rt, Random(seed))
     try:
         chaos.play()
+        chaos.left = digests(rt)
     except Exception as error:
         error.add_note("\n".join(chaos.story[-60:]))
         raise
@@ -421,14 +447,37 @@ def run_seed(seed: int, url: str) -> Chaos:
     return chaos
 
 
+def digests(rt: Runtime) -> dict[str, str]:
+    """The SHA-256 of all rows of each table."""
+    found = {}
+    for table in inspect(rt.database.engine).get_table_names():
+        rows = sorted(repr(list(row.values())) for row in rt.reader.rows(f"SELECT * FROM {table}"))
+        found[table] = sha256("\n".join(rows).encode()).hexdigest()
+    return found
+
+
+def run_twice(seed: int, new: New) -> str:
+    """Play one seed twice and return the SHA-256 of what it left; raises `Violation`, also if that differs."""
+    with new() as url:
+        once = run_seed(seed, url)
+    with new() as url:
+        again = run_seed(seed, url)
+    differing = sorted(table for table in once.left if once.left[table] != again.left[table])
+    if differing or once.story != again.story:
+        where = f"other rows in {', '.join(differing)}" if differing else "the same rows by another story"
+        raise Violation(f"seed {seed}: played again, it left {where}")
+    return sha256(repr(sorted(once.left.items())).encode()).hexdigest()
+
+
 @contextmanager
-def databases(kind: str) -> Iterator[Callable[[], Any]]:
-    """Gives contexts, each with the URL of a new database of the kind."""
-    folder = Path(tempfile.mkdtemp(prefix="rentpay-chaos-"))
+def databases(kind: str, prepare: Callable[[str], None] = lambda _: None) -> Iterator[New]:
+    """Makes databases of the kind, one after the other; `prepare` may change what all of them begin with."""
+    folder = Path(tempfile.mkdtemp(prefix="rentpay-chaos-", dir=_memory() if kind == "sqlite" else None))
     try:
         if kind == "sqlite":
             template = folder / "template.db"
             schema.create_or_upgrade(f"sqlite:///{template}", "simulator")
+            prepare(f"sqlite:///{template}")
 
             @contextmanager
             def copy() -> Iterator[str]:
@@ -440,46 +489,90 @@ def databases(kind: str) -> Iterator[Callable[[], Any]]:
 
             yield copy
         else:
-            from tests.support.databases import copies, own_server
-
             with own_server(folder) as server:
                 yield lambda: copies(server)
     finally:
         shutil.rmtree(folder)
 
 
-def run_seeds(seeds: range, kind: str, prepare: Callable[[str], None] = lambda _: None) -> int:
-    """Play many seeds, one after the other; raises `Violation` for the first that fails."""
+def _memory() -> Path | None:
+    return MEMORY if os.access(MEMORY, os.W_OK) else None
+
+
+# --- at length -------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Slice:
+    """What became of some seeds: what each that was good left, and what was wrong with the others."""
+
+    left: dict[int, str] = field(default_factory=dict)
+    broken: list[str] = field(default_factory=list)
+
+
+def run_slice(seeds: range, kind: str, halt: Path, keep_going: bool) -> Slice:
+    """Play seeds, each twice, until the file `halt` is there, which the first that fails makes unless we keep going."""
+    found = Slice()
     with databases(kind) as new:
         for seed in seeds:
-            with new() as url:
-                prepare(url)
-                run_seed(seed, url)
-    return len(seeds)
+            if halt.exists():
+                break
+            try:
+                found.left[seed] = run_twice(seed, new)
+            except Exception as error:  # whatever trips a seed up is to be told, and others play on
+                told = str(error) if isinstance(error, Violation) else f"seed {seed}: {type(error).__name__}: {error}"
+                found.broken.append("\n".join([told, *getattr(error, "__notes__", [])]))
+                if not keep_going:
+                    halt.touch()
+    return found
+
+
+def commit() -> str:
+    """The commit that is played, and whether anything was changed since."""
+    here = Path(__file__).parent
+    short, changes = (
+        subprocess.run(["git", *command], cwd=here, capture_output=True, text=True, check=False).stdout.strip()
+        for command in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+    )
+    return f"commit {short or 'unknown'}{' and changes since' if changes else ''}"
 
 
 def main() -> int:
-    """Play seeds at length, on several processes, and say which one failed."""
+    """Play seeds at length, each twice, on several processes, and tell of those that failed; 1 if any did."""
     arguments = argparse.ArgumentParser(
-        description="Chaos in one process: the real flows, a scripted M-Pesa, one seed."
+        prog="python -m tests.chaos.in_process", description=(__doc__ or "").split("\n")[0]
     )
+    arguments.add_argument("--first", "--seed", type=int, default=1, help="the first seed")
     arguments.add_argument("--runs", type=int, default=1, help="how many seeds to play")
-    arguments.add_argument("--seed", type=int, default=1, help="the first seed")
     arguments.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     arguments.add_argument("--jobs", type=int, default=1, help="how many processes play at once")
+    arguments.add_argument("--keep-going", action="store_true", help="play on after a seed that failed")
     chosen = arguments.parse_args()
-    share = max(1, min(250, -(-chosen.runs // chosen.jobs)))
-    starts = range(chosen.seed, chosen.seed + chosen.runs, share)
-    done = 0
-    with ProcessPoolExecutor(max_workers=chosen.jobs) as pool:
+    seeds = range(chosen.first, chosen.first + chosen.runs)
+    say(f"seeds {seeds.start} to {seeds.stop - 1} on {chosen.database}, each twice, at {commit()}")
+    began, every = time.monotonic(), Slice()
+    share = max(1, min(LONGEST_SLICE, -(-chosen.runs // chosen.jobs)))
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(max_workers=chosen.jobs) as pool:
+        halt = Path(folder, "halt")
         games = [
-            pool.submit(run_seeds, range(at, min(at + share, chosen.seed + chosen.runs)), chosen.database)
-            for at in starts
+            pool.submit(run_slice, seeds[at : at + share], chosen.database, halt, chosen.keep_going)
+            for at in range(0, len(seeds), share)
         ]
         for game in as_completed(games):
-            done += game.result()
-            sys.stderr.write(f"{done} of {chosen.runs} runs on {chosen.database} without a violation\n")
-    return 0
+            found = game.result()
+            every.left |= found.left
+            every.broken += found.broken
+            for broken in found.broken:
+                say(broken)
+            say(f"{len(every.left)} good, {len(every.broken)} broken, of {chosen.runs}")
+    hourly = (len(every.left) + len(every.broken)) * 3600 / (time.monotonic() - began)
+    left = sha256(repr(sorted(every.left.items())).encode()).hexdigest()
+    say(f"{hourly:,.0f} seeds an hour; what they left: {left[:16]}")
+    return 1 if every.broken else 0
+
+
+def say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - this is a command
 
 
 if __name__ == "__main__":
