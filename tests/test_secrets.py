@@ -30,6 +30,7 @@ from rentpay_cli.core import redact
 from rentpay_cli.simulator.options import Options
 from rentpay_cli.simulator.server import Started, running
 from rentpay_cli.store import readonly
+from tests.support.processes import Processes
 
 MARKS = {
     "consumer key": "MarkKeyQw7zT4bVx9LmN2",
@@ -140,8 +141,9 @@ def echo_gateway() -> Iterator[str]:
 class Journey:
     """Commands in processes of their own, in a folder with a settings file; all that they say is kept."""
 
-    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
+    def __init__(self, folder: Path, settings: dict[str, str], processes: Processes) -> None:
         self.folder = folder
+        self._processes = processes
         self.said: list[tuple[str, bytes]] = []
         self.settings = settings
         self.environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
@@ -150,7 +152,9 @@ class Journey:
         env_file.write_text("".join(f"{name}='{value}'\n" for name, value in settings.items()))
 
     def __call__(self, *arguments: str, status: int | None = 0, **settings: str) -> bytes:
-        return self.python("-m", "rentpay_cli", *arguments, status=status, **settings)
+        environment = {**self.environment, **settings}
+        done = self._processes.run(*arguments, environment=environment, folder=self.folder)
+        return self._kept(arguments, status, done)
 
     def python(self, *arguments: str, status: int | None = 0, given: str = "", **settings: str) -> bytes:
         done = subprocess.run(
@@ -162,6 +166,9 @@ class Journey:
             check=False,
             timeout=60,
         )
+        return self._kept(arguments, status, done)
+
+    def _kept(self, arguments: tuple[str, ...], status: int | None, done: subprocess.CompletedProcess[bytes]) -> bytes:
         self.said.append((" ".join(arguments)[:120], done.stdout + b"\n" + done.stderr))
         assert status in (None, done.returncode), (arguments, done.returncode, done.stdout, done.stderr)
         return done.stdout
@@ -194,7 +201,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def journey(database_url: str, folder: Path) -> Iterator[tuple[Journey, Started, int]]:
+def journey(database_url: str, folder: Path, processes: Processes) -> Iterator[tuple[Journey, Started, int]]:
     """A simulator that knows the marked secrets, and the settings for it."""
     options = Options(
         home=folder / "simulator",
@@ -223,7 +230,7 @@ def journey(database_url: str, folder: Path) -> Iterator[tuple[Journey, Started,
             "?from=rentpay@example.com&mode=insecure&to=op@example.com",
             "RENTPAY_NOTIFY_OWNER_SMS": f"atalk://rentpay@{MARKS['gateway key']}/{{phone}}",
         }
-        yield Journey(work, settings), simulator, port
+        yield Journey(work, settings, processes), simulator, port
 
 
 CRASH = """
@@ -343,8 +350,10 @@ def everything_kept(run: Journey, database_url: str) -> Iterator[tuple[str, byte
     reader.close()
 
 
-def test_after_the_whole_journey_no_secret_is_found_anywhere(database_url: str, tmp_path: Path) -> None:
-    with echo_gateway() as echo, journey(database_url, tmp_path) as (run, simulator, port):
+def test_after_the_whole_journey_no_secret_is_found_anywhere(
+    database_url: str, tmp_path: Path, processes: Processes
+) -> None:
+    with echo_gateway() as echo, journey(database_url, tmp_path, processes) as (run, simulator, port):
         marks = MARKS | walk(run, simulator, port, echo)
         kept = list(everything_kept(run, database_url))
         caches = list((tmp_path / "cache").rglob("token-*.json"))

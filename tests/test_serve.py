@@ -23,7 +23,9 @@ from rentpay_cli.config import check_settings
 from rentpay_cli.flows import collect, register
 from rentpay_cli.flows.disburse import disburse
 from rentpay_cli.runtime import Runtime
+from rentpay_cli.simulator.options import Options
 from rentpay_cli.store import health_reads, readonly, reads
+from tests.support.stage import Simulators
 
 PATIENCE_SECONDS = 20
 SECRETS = {
@@ -146,13 +148,12 @@ def eventually(holds: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def stage(tmp_path: Path, database_url: str) -> Iterator[Stage]:
-    """The simulator runs; the listener is started by the test."""
+def stage(tmp_path: Path, database_url: str, simulators: Simulators) -> Iterator[Stage]:
+    """A simulator runs; the listener is started by the test."""
     environment = {**os.environ, "AUTO_DISBURSEMENT": "false", "RENTPAY_DATABASE_URL": database_url}
     environment.pop("PYTHONUNBUFFERED", None)
-    options = ("--port", "0", "--delay", "0.1", "--prompt-gap", "0", "--quiet")
-    with process(tmp_path / "simulator.log", environment, "simulator", *options) as (_, announced):
-        yield Stage(tmp_path, {**environment, **announced["environment"], **SECRETS}, announced["baseUrl"])
+    with simulators.playing(Options(delay_seconds=0.1, prompt_gap_seconds=0)) as simulator:
+        yield Stage(tmp_path, {**environment, **simulator.environment, **SECRETS}, simulator.base_url)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

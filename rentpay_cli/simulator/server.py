@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from rentpay_cli.simulator import keys as key_pairs
@@ -112,8 +113,15 @@ class _Server(uvicorn.Server):
 
 def _server(world: World) -> _Server:
     connections, couriers = Connections(), list[Courier]()
-    config = uvicorn.Config(
-        build(world, couriers, connections),
+    server = _Server(served(build(world, couriers, connections), connections))
+    server.couriers = couriers
+    return server
+
+
+def served(app: ASGIApp, connections: Connections) -> uvicorn.Config:
+    """How the application of a simulator is served."""
+    return uvicorn.Config(
+        app,
         http=_counted(connections),
         ws="none",
         lifespan="on",
@@ -126,9 +134,6 @@ def _server(world: World) -> _Server:
         timeout_graceful_shutdown=2,
         backlog=BACKLOG,
     )
-    server = _Server(config)
-    server.couriers = couriers
-    return server
 
 
 def _counted(connections: Connections) -> type[asyncio.Protocol]:

@@ -38,19 +38,13 @@ class Rows(Generic[Row]):
     def __init__(self, model: type[Row], state: str) -> None:
         self._name, self._state = str(model.__tablename__), state
         table = SQLModel.metadata.tables[self._name]
-        by_number = select(model).where(table.c.id == bindparam("row_id"))
-        self._by_number, self._free_by_number = locking(by_number), locking(by_number, skip_locked=True)
+        self._by_number = locking(select(model).where(table.c.id == bindparam("row_id")))
         self._insert = insert(table).returning(table.c.id)
         self._move = update(table).where(table.c.id == bindparam("row_id"), table.c[state] == bindparam("seen_in"))
 
     def get(self, session: Session, number: int) -> Row | None:
         """The row with this number, locked until the transaction ends."""
         found: Row | None = session.execute(self._by_number, {"row_id": number}).scalar()
-        return found
-
-    def get_if_free(self, session: Session, number: int) -> Row | None:
-        """The same, or None while another transaction has locked it: for whoever has other things to do than wait."""
-        found: Row | None = session.execute(self._free_by_number, {"row_id": number}).scalar()
         return found
 
     def add(self, session: Session, columns: Mapping[str, Any]) -> int:

@@ -20,9 +20,11 @@ import httpx
 import pytest
 
 from rentpay_cli.cli.app import main
+from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import engine
 from tests.attacks.target import environment, serving
-from tests.cli.conftest import Books, Cli, Ran, books, cli, database_url, quick  # noqa: F401
+from tests.cli.conftest import Books, Cli, Ran, cli, database_url, quick, two_properties  # noqa: F401
+from tests.support.beginnings import Begin
 
 COMMANDS = (
     ("payments",),
@@ -37,12 +39,18 @@ COMMANDS = (
 KNOWN_CODES = {"database", "configuration", "not_found", "needs_attention", "refused", "taken"}
 
 
-@pytest.fixture
-def file(books: Books, database_url: str) -> Path:
-    """A database file with some history, closed."""
+def three_rents(rt: Runtime) -> None:
+    """Three rents that were paid, and whose shares were paid out."""
+    two_properties(rt)
+    books = Books(rt)
     for _ in range(3):
         books.completed()
-    books.rt.close()
+
+
+@pytest.fixture
+def file(cli: Cli, begin: Begin, database_url: str) -> Path:
+    """A database file with some history, closed."""
+    begin(three_rents)
     path = engine.sqlite_path(database_url)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

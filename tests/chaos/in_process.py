@@ -42,10 +42,11 @@ from rentpay_cli.core.codes import Advice
 from rentpay_cli.core.ledger import Facts, out_of_balance_cents, trial_balance
 from rentpay_cli.daraja.client import Mpesa
 from rentpay_cli.errors import NeedsAttention, RentpayError
-from rentpay_cli.flows import collect, payouts, resolve, retry
+from rentpay_cli.flows import collect, payouts, resolve
 from rentpay_cli.flows import register as registering
+from rentpay_cli.flows.brake import may_begin_by_itself, send_all
 from rentpay_cli.flows.chase import chase
-from rentpay_cli.flows.disburse import disburse
+from rentpay_cli.flows.disburse import Plan, disburse, due, plan_retry
 from rentpay_cli.flows.read_inbox import read_inbox
 from rentpay_cli.flows.verify import verify
 from rentpay_cli.runtime import Runtime
@@ -83,6 +84,7 @@ class Chaos:
 
     def __post_init__(self) -> None:
         self.rt.now = lambda: self.now
+        self.rt.pause = self._pause
         self.rt.new_token = lambda: f"{self.chance.getrandbits(128):032x}"
         self.mpesa = ChaoticMpesa(
             self.chance, lambda: self.now, Faults.drawn(self.chance), self._meanwhile, self._deliver, self._may_leave
@@ -128,6 +130,16 @@ class Chaos:
         except Killed as error:
             self.story.append(f"{'  ' * self.depth}  died {error}")
 
+    def _pause(self, seconds: float) -> None:
+        """While a run waits for a result, time passes and the listener goes on; once all is calm, it comes in time."""
+        self.now += timedelta(seconds=seconds)
+        if self.is_calm:
+            for delivery in self.mpesa.deliveries:
+                delivery.due_at = min(delivery.due_at, self.now)
+        if self.is_calm or self.chance.random() < 0.1:
+            self._callbacks()
+            read_inbox(self.rt)
+
     def _meanwhile(self) -> None:
         """While one request is on the wire, somebody else acts."""
         if not self.is_calm and self.depth < 2 and self.chance.random() < 0.25:
@@ -169,12 +181,19 @@ class Chaos:
         collect.initiate(self.rt, property_reference=str(number), phone=phone, force=force)
 
     def _disburse(self) -> None:
-        disburse(self.rt, self._some_payment())
+        self._tell(disburse(self.rt, self._some_payment()))
 
     def _retry(self) -> None:
+        """A person sends again what failed, or the worker sends what is due."""
         mended = (Advice.MEND_FIRST,) if self.chance.random() < 0.3 else ()
-        plan = self.chance.choice([retry.plan_retry(self.rt, mended=mended), retry.plan_due(self.rt, 5)])
-        retry.carry_out(self.rt, plan, mended=mended, at_once=1)
+        plan = plan_retry(self.rt, mended=mended)
+        if self.chance.random() < 0.5 and isinstance(plan, Plan):
+            self._tell(send_all(self.rt, plan.sends, mended=mended, at_once=1))
+        elif may_begin_by_itself(self.rt):
+            self._tell(send_all(self.rt, due(self.rt, 5), at_once=1))
+
+    def _tell(self, outcome: object) -> None:
+        self.story.append(f"{'  ' * self.depth}  {outcome}")
 
     def _read(self) -> None:
         """A round of the listener's worker; once all is calm, as many as it takes until nothing is unread."""
@@ -271,11 +290,10 @@ class Chaos:
                 payouts.resume_payouts(self.rt)
             self._rule_all()
             self._release()
-            for plan in (
-                lambda: retry.plan_retry(self.rt, mended=(Advice.MEND_FIRST,)),
-                lambda: retry.plan_due(self.rt, 100),
-            ):
-                retry.carry_out(self.rt, plan(), mended=(Advice.MEND_FIRST,), at_once=1)
+            plan = plan_retry(self.rt, mended=(Advice.MEND_FIRST,))
+            assert isinstance(plan, Plan)  # no owner was named
+            self._tell(send_all(self.rt, plan.sends, mended=(Advice.MEND_FIRST,), at_once=1))
+            self._tell(send_all(self.rt, due(self.rt, 100), at_once=1))
             self.now += timedelta(minutes=16)
             self._do(self._callbacks)
             self._do(self._read)

@@ -11,7 +11,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import Random
@@ -24,8 +24,9 @@ from rentpay_cli.core.attempt import LIFE, State
 from rentpay_cli.core.disburse import DisbursementStatus, PaymentStatus, Refusal, Share
 from rentpay_cli.core.evidence import NotMoved, Refused, Unanswered
 from rentpay_cli.daraja.incoming import payment_reply
-from rentpay_cli.flows import disburse as paying
+from rentpay_cli.flows.disburse import plan_retry, preview
 from rentpay_cli.flows.learn import Source, learn
+from rentpay_cli.flows.send import Claimed, NotSent, claim, put_on_wire
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, disbursements
 from rentpay_cli.store.attempts import token_sha256
@@ -68,7 +69,11 @@ def code_ignores_earlier_attempts() -> Iterator[None]:
             return Refusal.COMPLETED
         return None if share.has_receipt else Refusal.NO_RECEIPT
 
-    with patch("rentpay_cli.flows.disburse.why_not", careless), patch("rentpay_cli.flows.retry.why_not", careless):
+    with (
+        patch("rentpay_cli.flows.disburse.why_not", careless),
+        patch("rentpay_cli.flows.send.why_not", careless),
+        patch("rentpay_cli.store.disbursements.lock_to_be_sent", disbursements.get),
+    ):
         yield
 
 
@@ -91,18 +96,17 @@ def commits_after_sending() -> Iterator[None]:
     """The request leaves first; what was done is written down afterwards."""
 
     def send_first(rt: Runtime, payment_id: int) -> None:
-        with rt.database.transaction() as session:
-            _, disbursement = paying._sendable(session, payment_id)
-            sending = paying.write_intention(rt, session, disbursement, payment_id)
-            reply = rt.mpesa.b2b_payment(
-                to_paybill=sending.paybill,
-                account_number=sending.account_number,
-                amount_cents=sending.amount_cents,
-                remarks="Rent",
-                result_url=f"{rt.settings.b2b_callback_url}/{sending.token}",
-                timeout_url=f"{rt.settings.timeout_url}/{sending.token}/timeout",
+        honest = rt.database.transaction
+        with honest() as session, patch.object(rt.database, "transaction", lambda: nullcontext(session)):
+            planned = preview(rt, payment_id)
+            if isinstance(planned, NotSent):
+                return
+            claimed = claim(
+                rt, lambda session: disbursements.lock_to_be_sent(session, planned.disbursement_id), mended=()
             )
-            learn(session, sending.attempt_id, reply, source=Source.REPLY, actor=rt.actor, at=rt.now())
+            if isinstance(claimed, Claimed):
+                reply = put_on_wire(rt, claimed)
+                learn(session, claimed.attempt_id, reply, source=Source.REPLY, actor=rt.actor, at=rt.now())
 
     with patch("tests.chaos.in_process.disburse", send_first), patch.object(Chaos, "_meanwhile", lambda _: None):
         yield
@@ -222,21 +226,19 @@ def _books_lag() -> Iterator[None]:
 @contextmanager
 def money_goes_out_without_a_receipt() -> Iterator[None]:
     """A payment is paid out although its receipt has not come."""
-    share_of = paying.share_of
+    share = disbursements.share
 
-    def trusting(*arguments: Any) -> Share:
-        return replace(share_of(*arguments), has_receipt=True)
+    def trusting(*arguments: Any) -> tuple[int, Share]:
+        payment_id, found = share(*arguments)
+        return payment_id, replace(found, has_receipt=True)
 
-    with patch("rentpay_cli.flows.disburse.share_of", trusting), patch("rentpay_cli.flows.retry.share_of", trusting):
+    with patch("rentpay_cli.store.disbursements.share", trusting):
         yield
 
 
 @contextmanager
 def unclear_may_be_sent_again() -> Iterator[None]:
     """A bulk retry gives up on what is unclear: it declares it failed and sends it again."""
-    from rentpay_cli.flows import retry
-
-    plan_retry = retry.plan_retry
 
     def impatient(rt: Runtime, **options: Any) -> Any:
         with rt.database.transaction() as session:
@@ -249,7 +251,7 @@ def unclear_may_be_sent_again() -> Iterator[None]:
                 learn(session, attempt.id or 0, evidence, source=Source.TIME, actor="nobody", at=rt.now())
         return plan_retry(rt, **options)
 
-    with patch("tests.chaos.in_process.retry.plan_retry", impatient):
+    with patch("tests.chaos.in_process.plan_retry", impatient):
         yield
 
 

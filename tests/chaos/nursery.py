@@ -27,8 +27,12 @@ from typing import Any
 
 from sqlalchemy.orm import configure_mappers
 
+from rentpay_cli.flows import brake
+
 ROOT = Path(__file__).parents[2]
 POLL_SECONDS = 0.003
+TRIAL_SECONDS = 2
+"""For how long a run waits for the first result: here it comes in a tenth of a second, or it is lost."""
 
 # Imported by the packages themselves when they are first used.
 IMPORTED_LATE = (
@@ -119,6 +123,7 @@ def import_everything() -> None:
     for name in (*IMPORTED_LATE, "psycopg", "tests.chaos.child"):
         importlib.import_module(name)
     configure_mappers()  # or each command would do it at its first query
+    brake.TRIAL_SECONDS = TRIAL_SECONDS
 
 
 def nurse() -> dict[str, Any]:

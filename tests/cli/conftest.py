@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from rentpay_cli.flows.disburse import disburse
 from rentpay_cli.flows.learn import Source, learn
 from rentpay_cli.flows.read_inbox import read_inbox
 from rentpay_cli.runtime import Runtime
+from tests.support.beginnings import Begin
+from tests.support.processes import Processes
 from tests.support.scripted import ScriptedMpesa, script
 from tests.support.world import CALLBACK_BASE, World
 
@@ -35,6 +38,7 @@ OFFLINE = {
     "MPESA_INITIATOR_NAME": "testapi",
     "MPESA_SECURITY_CREDENTIAL": "Y3JlZGVudGlhbA==",
     "MPESA_B2B_CALLBACK_URL": f"{CALLBACK_BASE}/api/payments/b2b-callback",
+    "RENTPAY_PAYOUTS_PER_MINUTE": "off",
 }
 
 
@@ -141,6 +145,29 @@ def answered_by(monkeypatch: pytest.MonkeyPatch, mpesa: ScriptedMpesa) -> None:
     monkeypatch.setattr(Runtime, "mpesa", property(lambda rt: rt.__dict__.get("mpesa", mpesa)))
 
 
+Completed = Callable[..., list[str]]
+
+
+@pytest.fixture
+def completed(processes: Processes) -> Completed:
+    """What rentpay prints to the completion script of the shell for a line that ends at the cursor."""
+
+    def complete(line: str, shell: str = "bash", words: int | None = None) -> list[str]:
+        words = words or len(line.split(" "))
+        asking = {
+            "_RENTPAY_COMPLETE": f"complete_{shell}",
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(words - 1),
+            "_TYPER_COMPLETE_ARGS": line,
+            "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+        }
+        done = processes.run(environment={**os.environ, **asking})
+        assert (done.returncode, done.stderr) == (0, b"")
+        return [line for line in done.stdout.decode().splitlines() if line]
+
+    return complete
+
+
 @contextmanager
 def reading(world: World) -> Iterator[None]:
     """Somebody reads the callbacks as they arrive, as `serve-callbacks` does."""
@@ -172,9 +199,10 @@ def reader(world: World) -> Iterator[None]:
 class Books:
     """Fills a database with payments at moments of the test's own choosing, without a network."""
 
-    def __init__(self, rt: Runtime) -> None:
+    def __init__(self, rt: Runtime, *, first_number: int = 1) -> None:
         self.rt = rt
-        self._numbers = iter(range(1, 10_000))
+        self._numbers = iter(range(first_number, 10_000))
+        rt.pause = lambda _: self.results_come()
 
     def at(self, moment: datetime) -> None:
         """Let it be this moment."""
@@ -201,6 +229,13 @@ class Books:
         with self.rt.database.transaction() as session:
             learn(session, attempts[-1]["id"], evidence, source=Source.CALLBACK, actor="test", at=self.rt.now())
 
+    def results_come(self) -> None:
+        """M-Pesa tells that every payout on its way was paid."""
+        for row in list(self.rt.reader.rows("SELECT id FROM attempt WHERE direction = 'payout' AND state = 'waiting'")):
+            with self.rt.database.transaction() as session:
+                paid = Moved(f"SKQ{row['id']:07d}", None)
+                learn(session, row["id"], paid, source=Source.CALLBACK, actor="test", at=self.rt.now())
+
     def paid(self, *arguments: Any, **rest: Any) -> int:
         """Rent that was asked for and paid."""
         payment_id = self.asked(*arguments, **rest)
@@ -220,9 +255,8 @@ class Books:
         return payment_id
 
 
-@pytest.fixture
-def books(cli: Cli, rt: Runtime) -> Books:
-    """A database with one owner and two properties, which the commands see, too."""
+def two_properties(rt: Runtime) -> None:
+    """One owner, and two properties of theirs."""
     from rentpay_cli.flows import register
 
     owner = str(register.add_owner(rt, name="Wanjiru Kamau", phone="0712345678"))
@@ -232,6 +266,12 @@ def books(cli: Cli, rt: Runtime) -> Books:
     register.add_property(
         rt, name="Hill View", owner_reference=owner, paybill="600001", account_number="PROP002", rent="8000"
     )
+
+
+@pytest.fixture
+def books(cli: Cli, rt: Runtime, begin: Begin) -> Books:
+    """A database with one owner and two properties, which the commands see, too."""
+    begin(two_properties)
     return Books(rt)
 
 

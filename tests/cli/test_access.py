@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from rentpay_cli.core.access import RULES, WITHOUT_DATABASE, Role, reach
-from rentpay_cli.flows import register
-from tests.cli.conftest import Books, Cli, Ran
-from tests.cli.test_completion import completed
+from rentpay_cli.flows import access, register
+from rentpay_cli.runtime import Runtime
+from tests.cli.conftest import Books, Cli, Completed, Ran, two_properties
 from tests.cli.test_every_command import COMMANDS, PATHS, RULING, complete
+from tests.support.beginnings import Begin
 from tests.support.scripted import ScriptedMpesa
 
 ROOT = Path(__file__).parents[2]
@@ -25,28 +26,30 @@ DONE, NO_SUCH, NOT_ALLOWED = 0, 3, 7
 TYPED = [(path, command) for path, command in COMMANDS if " ".join(path) in RULES and path != ("watch",)]
 
 
+def two_owners_and_a_tenant(rt: Runtime) -> tuple[int, int, dict[str, str]]:
+    """A payment of the first owner's, one of the other's, and the tokens of an admin, an owner and a tenant."""
+    two_properties(rt)
+    register.add_owner(rt, name="Otieno")
+    register.add_property(rt, name="Lake Side", owner_reference="2", paybill="600002", account_number="L1", rent="7000")
+    register.add_tenant(rt, name="Juma", phone="0722000111", property_reference="1")
+    books = Books(rt)
+    tokens = {
+        "asha": access.give(rt, name="asha", role="admin").token,
+        "wanjiru": access.give(rt, name="wanjiru", role="owner", owner="1").token,
+        "juma": access.give(rt, name="juma", role="tenant", tenant="Juma").token,
+    }
+    return books.paid("1", tenant_reference="Juma"), books.paid("3", phone="0733000222"), tokens
+
+
 class Everybody:
     """An admin, and two owners and a tenant with a payment each."""
 
-    def __init__(self, cli: Cli, books: Books) -> None:
+    def __init__(self, cli: Cli, own: int, others: int, tokens: dict[str, str]) -> None:
         self.cli = cli
-        rt = books.rt
-        register.add_owner(rt, name="Otieno")
-        register.add_property(
-            rt, name="Lake Side", owner_reference="2", paybill="600002", account_number="L1", rent="7000"
-        )
-        register.add_tenant(rt, name="Juma", phone="0722000111", property_reference="1")
-        self.own = books.paid("1", tenant_reference="Juma")
-        self.others = books.paid("3", phone="0733000222")
-        self.tokens = {"asha": self.give("asha", "--role", "admin")}
-        cli.configure(RENTPAY_TOKEN=self.tokens["asha"])
-        self.tokens["wanjiru"] = self.give("wanjiru", "--role", "owner", "--owner", "1")
-        self.tokens["juma"] = self.give("juma", "--role", "tenant", "--tenant", "Juma")
-
-    def give(self, *arguments: str) -> str:
-        token = self.cli.json("access", "add", *arguments)["token"]
-        assert re.fullmatch(r"rp_[0-9]+_[0-9a-f]{32}", token)
-        return str(token)
+        self.own = own
+        self.others = others
+        self.tokens = tokens
+        cli.configure(RENTPAY_TOKEN=tokens["asha"])
 
     def __call__(self, name: str, *arguments: str) -> Ran:
         self.cli.configure(RENTPAY_TOKEN=self.tokens[name])
@@ -54,8 +57,8 @@ class Everybody:
 
 
 @pytest.fixture
-def everybody(cli: Cli, books: Books, scripted: ScriptedMpesa) -> Everybody:
-    return Everybody(cli, books)
+def everybody(cli: Cli, begin: Begin, scripted: ScriptedMpesa, hashed_once: None) -> Everybody:
+    return Everybody(cli, *begin(two_owners_and_a_tenant))
 
 
 def typed(path: tuple[str, ...], command: Any, port: int) -> list[str]:
@@ -167,7 +170,7 @@ def test_a_tenant_sees_how_far_the_share_is_but_not_where_it_goes(everybody: Eve
     assert (ran.json["payment"]["ownerPaybill"], ran.json["payment"]["platformFee"]) == (None, None)
 
 
-def test_the_shell_is_offered_only_ones_own(everybody: Everybody) -> None:
+def test_the_shell_is_offered_only_ones_own(everybody: Everybody, completed: Completed) -> None:
     everybody.cli.configure(RENTPAY_TOKEN=everybody.tokens["wanjiru"])
     assert completed("rentpay history ") == ["Wanjiru\\ Kamau"]
     assert completed("rentpay status ") == [str(everybody.own)]

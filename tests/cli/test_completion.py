@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,33 +10,8 @@ import pytest
 from rentpay_cli.flows import register
 from rentpay_cli.flows.read_inbox import read_inbox
 from rentpay_cli.store import inbox, reads
-from tests.cli.conftest import OFFLINE, Books, Cli
+from tests.cli.conftest import OFFLINE, Books, Cli, Completed
 from tests.cli.test_every_command import every_command
-
-ROOT = str(Path(__file__).parents[2])
-
-
-def completed(line: str, shell: str = "bash", words: int | None = None) -> list[str]:
-    """What rentpay prints to the completion script of the shell for a line that ends at the cursor."""
-    script = "import sys; sys.argv = ['rentpay']; from rentpay_cli.cli.app import main; main()"
-    words = words or len(line.split(" "))
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env={
-            **os.environ,
-            "PYTHONPATH": ROOT,
-            "_RENTPAY_COMPLETE": f"complete_{shell}",
-            "COMP_WORDS": line,
-            "COMP_CWORD": str(words - 1),
-            "_TYPER_COMPLETE_ARGS": line,
-            "_TYPER_COMPLETE_FISH_ACTION": "get-args",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stderr == ""
-    return [line for line in done.stdout.splitlines() if line]
 
 
 @pytest.fixture
@@ -51,7 +23,7 @@ def filled(cli: Cli, books: Books) -> Cli:
     return cli
 
 
-def test_bash_is_offered_names_as_they_must_be_typed(filled: Cli) -> None:
+def test_bash_is_offered_names_as_they_must_be_typed(filled: Cli, completed: Completed) -> None:
     assert completed("rentpay payments --owner ") == ["Wambui", "Wanjiru\\ Kamau"]
     assert completed("rentpay payments --owner wan") == ["Wanjiru\\ Kamau"]
     assert completed("rentpay initiate --property h") == ["Hill\\ View"]
@@ -61,18 +33,18 @@ def test_bash_is_offered_names_as_they_must_be_typed(filled: Cli) -> None:
     assert completed("rentpay payments --owner nobody") == []
 
 
-def test_a_name_can_be_completed_after_its_blank(filled: Cli) -> None:
+def test_a_name_can_be_completed_after_its_blank(filled: Cli, completed: Completed) -> None:
     assert completed("rentpay history Wanjiru\\ K", words=3) == ["Wanjiru\\ Kamau"]
     assert completed("rentpay history 'Wanj", words=3) == ["Wanjiru\\ Kamau"]
 
 
-def test_numbers_are_offered_once_a_digit_is_typed(filled: Cli) -> None:
+def test_numbers_are_offered_once_a_digit_is_typed(filled: Cli, completed: Completed) -> None:
     assert completed("rentpay property add --owner 1") == ["1"]
     assert completed("rentpay tenant add --property 2") == ["2"]
 
 
 @pytest.mark.parametrize("verb", ["show", "edit"])
-def test_the_register_s_own_commands_complete_names_and_numbers(filled: Cli, verb: str) -> None:
+def test_the_register_s_own_commands_complete_names_and_numbers(filled: Cli, completed: Completed, verb: str) -> None:
     assert completed(f"rentpay owner {verb} ") == ["Wambui", "Wanjiru\\ Kamau"]
     assert completed(f"rentpay owner {verb} 2") == ["2"]
     assert completed(f"rentpay property {verb} s") == ["Sunset\\ Apartments"]
@@ -92,13 +64,15 @@ def test_nothing_that_names_an_owner_property_tenant_or_payment_is_without_compl
 
 
 @pytest.mark.parametrize("command", ["status", "disburse", "resolve", "journal --payment", "journal list --payment"])
-def test_payments_are_offered_by_number_and_by_receipt(filled: Cli, command: str) -> None:
+def test_payments_are_offered_by_number_and_by_receipt(filled: Cli, completed: Completed, command: str) -> None:
     assert completed(f"rentpay {command} ") == ["2", "1"]
     assert completed(f"rentpay {command} 2") == ["2"]
     assert completed(f"rentpay {command} skn") == ["SKN0000001"]
 
 
-def test_callbacks_are_offered_by_number_and_for_replay_only_those_that_are_held(filled: Cli, books: Books) -> None:
+def test_callbacks_are_offered_by_number_and_for_replay_only_those_that_are_held(
+    filled: Cli, books: Books, completed: Completed
+) -> None:
     forged: list[Any] = [("collection", None, "10.0.0.1", b"{}")]
     inbox.append(books.rt.database, forged, books.rt.now())
     read_inbox(books.rt)
@@ -112,7 +86,7 @@ def test_callbacks_are_offered_by_number_and_for_replay_only_those_that_are_held
 
 
 def test_the_settings_file_named_before_the_cursor_is_the_one_that_counts(
-    cli: Cli, books: Books, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, books: Books, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, completed: Completed
 ) -> None:
     cli.forget(*OFFLINE, "RENTPAY_DATABASE_URL")
     settings = {**OFFLINE, "RENTPAY_DATABASE_URL": database_url}
@@ -131,17 +105,19 @@ def test_the_settings_file_named_before_the_cursor_is_the_one_that_counts(
     assert completed("rentpay owner show --env-file nothing.env W") == []
 
 
-def test_the_other_shells_see_a_word_about_each(filled: Cli) -> None:
+def test_the_other_shells_see_a_word_about_each(filled: Cli, completed: Completed) -> None:
     assert any("Wanjiru Kamau" in line and "owner 1" in line for line in completed("rentpay history Wan", "zsh"))
     assert any("Wanjiru Kamau" in line and "owner 1" in line for line in completed("rentpay history Wan", "fish"))
 
 
-def test_options_and_commands_are_offered_too(filled: Cli) -> None:
+def test_options_and_commands_are_offered_too(filled: Cli, completed: Completed) -> None:
     assert "retry-failed" in completed("rentpay retry")
     assert "--owner" in completed("rentpay payments --o")
 
 
-def test_without_settings_or_database_nothing_is_offered_said_or_made(cli: Cli, tmp_path: Path) -> None:
+def test_without_settings_or_database_nothing_is_offered_said_or_made(
+    cli: Cli, tmp_path: Path, completed: Completed
+) -> None:
     missing = tmp_path / "missing.db"
     cli.configure(RENTPAY_DATABASE_URL=f"sqlite:///{missing}")
     assert completed("rentpay history W") == []

@@ -10,9 +10,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rentpay_cli.core.evidence import Moved, NotMoved, Overdue
-from rentpay_cli.flows import payouts, register
+from rentpay_cli.flows import collect, payouts, register
+from rentpay_cli.runtime import Runtime, clock
 from rentpay_cli.store import inbox
-from tests.cli.conftest import Books, Cli
+from tests.cli.conftest import Books, Cli, two_properties
+from tests.support.beginnings import Begin
 
 PAYMENT_KEYS = {
     *("id", "status", "amount", "receipt", "platformFee", "ownerPaybill", "ownerAccountNumber", "disbursementStatus"),
@@ -152,13 +154,14 @@ def test_a_time_for_people_says_that_it_is_east_african(
 # --- payments --------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def many(cli: Cli, books: Books) -> Cli:
+def six_payments(rt: Runtime) -> None:
     """1 completed, 2 asked, 3 declined, 4 waiting (Hill View), 5 failed; 6 belongs to another owner, and is cash."""
-    cli.json("tenant", "add", "--name", "Otieno Ouma", "--phone", "0733000222", "--property", "2")
-    cli.json("owner", "add", "--name", "Njeri")
-    other = ("--name", "Other", "--owner", "2", "--paybill", "522522", "--account", "9", "--rent", "5000")
-    cli.json("property", "add", *other)
+    two_properties(rt)
+    register.add_tenant(rt, name="Otieno Ouma", phone="0733000222", property_reference="2")
+    register.add_owner(rt, name="Njeri")
+    place = {"paybill": "522522", "account_number": "9", "rent": "5000"}
+    register.add_property(rt, name="Other", owner_reference="2", **place)
+    books = Books(rt)
     books.at(datetime(2026, 11, 1, 9, 0, tzinfo=UTC))
     books.completed()
     books.asked()
@@ -167,7 +170,14 @@ def many(cli: Cli, books: Books) -> Cli:
     books.at(datetime(2026, 11, 4, 9, 0, tzinfo=UTC))
     books.paid(place="2", phone="0733000222")
     books.learn(books.sent(), NotMoved("1", "The balance is insufficient"), "payout")
-    cli.json("record-payment", "--property", "Other", "--amount", "5000")
+    books.at(clock())
+    collect.record_payment(rt, property_reference="Other", amount_cents=500_000, method="cash")
+
+
+@pytest.fixture
+def many(cli: Cli, begin: Begin) -> Cli:
+    """The commands of a platform with six payments."""
+    begin(six_payments)
     return cli
 
 

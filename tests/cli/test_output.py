@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from rentpay_cli.errors import BadDatabase
+from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import inbox, readonly, reads
-from tests.cli.conftest import OFFLINE, Books, Cli
+from tests.cli.conftest import OFFLINE, Books, Cli, two_properties
+from tests.support.beginnings import Begin
 from tests.support.world import World
 
 RENTPAY = f"{sys.executable} -m rentpay_cli"
@@ -50,15 +52,18 @@ def shell(environment: dict[str, str], command: str, **settings: str) -> tuple[i
     return done.returncode, done.stderr
 
 
-@pytest.mark.parametrize("unbuffered", [{}, {"PYTHONUNBUFFERED": "1"}])
-@pytest.mark.parametrize("where", [">/dev/full", ">&-"])
+@pytest.mark.parametrize(
+    ("where", "buffering"),
+    [(">/dev/full", {"PYTHONUNBUFFERED": ""}), (">/dev/full", {"PYTHONUNBUFFERED": "1"}), (">&-", {})],
+    ids=["full", "full at once", "closed"],
+)
 @pytest.mark.parametrize("command", ["disburse 1 --json", "disburse 1", "disburse 1 --wait --timeout 1"])
 def test_what_was_sent_never_ends_with_1_because_the_answer_cannot_be_written(
-    world: World, environment: dict[str, str], command: str, where: str, unbuffered: dict[str, str]
+    world: World, environment: dict[str, str], command: str, where: str, buffering: dict[str, str]
 ) -> None:
     world.let()
     world.paid_rent()
-    status, err = shell(environment, f"{command} {where}", **unbuffered)
+    status, err = shell(environment, f"{command} {where}", **buffering)
     assert len(world.attempts(1)) == 1
     assert status == 5
     assert "rentpay status 1" in err
@@ -127,9 +132,9 @@ def test_a_database_that_fails_after_sending_leaves_it_unknown(world: World, env
     world.let()
     world.paid_rent()
     broken = (
-        "from rentpay_cli.errors import BadDatabase; from rentpay_cli.flows import disburse\n"
+        "from rentpay_cli.errors import BadDatabase; from rentpay_cli.flows import send\n"
         "def fail(*_, **__): raise BadDatabase('The disk is full.')\n"
-        "disburse.learn = fail\n"
+        "send.learn, send.LEARN_AGAIN_SECONDS = fail, (0.01, 0.01)\n"
         "from rentpay_cli.cli.app import main; main(['disburse', '1', '--json'])"
     )
     done = subprocess.run(
@@ -152,12 +157,18 @@ LISTS = [
 ]
 
 
-@pytest.fixture
-def listed(books: Books) -> None:
+def three_of_each(rt: Runtime) -> None:
     """Three rows at least of everything that is listed."""
+    two_properties(rt)
+    books = Books(rt)
     for number in range(3):
         books.completed()
         inbox.append(books.rt.database, [("collection", None, "127.0.0.1", b"%d" % number)], books.rt.now())
+
+
+@pytest.fixture
+def listed(begin: Begin) -> None:
+    begin(three_of_each)
 
 
 @pytest.mark.parametrize(("command", "name"), LISTS)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from rentpay_cli.flows import register
+from rentpay_cli.runtime import Runtime
 from tests.cli.conftest import Cli
+from tests.support.beginnings import Begin
 from tests.support.scripted import ScriptedMpesa
 
 OWNER = ("owner", "add", "--name", "Wanjiru Kamau", "--phone", "0712 345 678", "--email", "w@example.co.ke")
@@ -15,10 +18,18 @@ PROPERTY = (
 TENANT = ("tenant", "add", "--name", "Otieno Ouma", "--phone", "+254 722-000-111", "--property", "Sunset Apartments")
 
 
+def one_of_each(rt: Runtime) -> None:
+    """What OWNER, PROPERTY and TENANT add."""
+    register.add_owner(rt, name="Wanjiru Kamau", phone="0712 345 678", email="w@example.co.ke")
+    register.add_property(
+        rt, name="Sunset Apartments", owner_reference="1", paybill="247247", account_number="PROP001", rent="10000"
+    )
+    register.add_tenant(rt, name="Otieno Ouma", phone="+254 722-000-111", property_reference="Sunset Apartments")
+
+
 @pytest.fixture
-def filled(cli: Cli) -> Cli:
-    for command in (OWNER, PROPERTY, TENANT):
-        cli.json(*command)
+def filled(cli: Cli, begin: Begin) -> Cli:
+    begin(one_of_each)
     return cli
 
 
@@ -30,15 +41,17 @@ def test_an_owner_is_added_in_the_shape_that_scripts_know(cli: Cli) -> None:
     assert content["owner"]["createdAt"].endswith("Z")
 
 
-def test_a_property_and_a_tenant_are_added_in_the_shape_that_scripts_know(filled: Cli) -> None:
-    place = filled.json("property", "show", "1")["property"]
+def test_a_property_and_a_tenant_are_added_in_the_shape_that_scripts_know(cli: Cli) -> None:
+    for command in (OWNER, PROPERTY, TENANT):
+        cli.json(*command)
+    place = cli.json("property", "show", "1")["property"]
     assert place == {
         **{"id": 1, "name": "Sunset Apartments", "ownerId": 1, "ownerName": "Wanjiru Kamau"},
         **{"paybill": "247247", "accountNumber": "PROP001", "rent": 10000, "feePercentage": None},
         **{"paybillName": None, "heldChange": None},
         "createdAt": place["createdAt"],
     }
-    tenant = filled.json("tenant", "show", "1")["tenant"]
+    tenant = cli.json("tenant", "show", "1")["tenant"]
     assert tenant == {
         **{"id": 1, "name": "Otieno Ouma", "phone": "254722***111"},
         **{"propertyId": 1, "propertyName": "Sunset Apartments", "createdAt": tenant["createdAt"]},

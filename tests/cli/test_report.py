@@ -196,7 +196,7 @@ def test_a_million_rows_need_no_more_memory_than_a_page(
     written: Callable[[Iterator[readonly.Row]], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Table:
-        def rows(self, _: str, *, size: int, before_id: int = 50_001) -> Iterator[readonly.Row]:
+        def rows(self, _: str, *, size: int, before_id: int = 15_001) -> Iterator[readonly.Row]:
             return iter([{"id": before_id - n, "text": "x" * 100} for n in range(1, size + 1) if before_id > n])
 
     class Nowhere(io.StringIO):

@@ -20,6 +20,7 @@ from rentpay_cli.errors import MpesaUnreachable
 from rentpay_cli.flows.doctor import Check, examine
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import enquiries, inbox
+from tests.support.stage import Stage
 from tests.support.world import World
 
 CREDENTIAL = base64.b64encode(b"x" * 256).decode()
@@ -209,8 +210,8 @@ def test_a_real_m_pesa_tells_its_time_and_gives_a_new_token_every_time(world: Wo
     assert told["listener"] == "wrong", "what answers there is no `serve-callbacks`"
 
 
-def test_keys_that_are_refused_are_told_although_a_token_is_kept(tmp_path: Path, database_url: str) -> None:
-    with World.open(database_url, tmp_path, consumer_secret="right") as world:
+def test_keys_that_are_refused_are_told_although_a_token_is_kept(stage: Stage, database_url: str) -> None:
+    with World.open(database_url, stage, consumer_secret="right") as world:
         world.with_settings(consumer_secret="right")
         world.rt.mpesa.prepare()
         world.rt.__dict__.pop("mpesa").close()

@@ -19,7 +19,7 @@ from rentpay_cli.flows.read_inbox import COLLECTION
 from rentpay_cli.flows.verify import head, verify
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import reads, report_reads
-from tests.flows.test_callbacks import Desk
+from tests.flows.test_callbacks import Desk, two_houses
 from tests.support.scripted import script, token_of
 
 PHONE, DIGITS = "254722000111", "722000111"
@@ -41,6 +41,7 @@ class Rented(Desk):
     """A tenant whose rent was paid, with callbacks of several kinds in which the number stands."""
 
     def __init__(self, rt: Runtime) -> None:
+        two_houses(rt)
         super().__init__(rt)
         self.mpesa = script(rt, lambda *_: Acknowledged(checkout_request_id=CHECKOUT, merchant_request_id="m-1"))
         self.tenant = str(registering.add_tenant(rt, name="Otieno Ouma", phone="0722000111", property_reference="1"))
@@ -109,6 +110,7 @@ def test_the_journal_tells_of_it_by_number_only(rented: Rented) -> None:
 
 
 def test_a_tenant_is_not_forgotten_while_an_outcome_is_open(rt: Runtime) -> None:
+    two_houses(rt)
     desk = Desk(rt)
     registering.add_tenant(rt, name="Otieno Ouma", phone="0722000111", property_reference="1")
     desk.ask()

@@ -19,16 +19,17 @@ from rentpay_cli.flows.read_inbox import COLLECTION, PAYOUT
 from rentpay_cli.flows.verify import Head, head, read_head, verify
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, journal, readonly, reads
-from tests.flows.test_callbacks import Desk, not_paid, paid, result
+from tests.flows.test_callbacks import Desk, not_paid, paid, result, two_houses
+from tests.support.beginnings import Begin
 from tests.support.forger import forge, rewrite_chain
 from tests.support.scripted import token_of
 
 ALL_OF_IT = "at, actor, event, payment_id, attempt_id, detail"
 
 
-@pytest.fixture
-def url(rt: Runtime) -> str:
-    """A database with payment 1 paid and disbursed, 2 failed, 3 recorded, and a callback that was not believed."""
+def some_history(rt: Runtime) -> None:
+    """Payment 1 paid and disbursed, 2 failed, 3 recorded, and a callback that was not believed."""
+    two_houses(rt)
     desk = Desk(rt)
     desk.arrives(PAYOUT, desk.pay_out(), result())
     desk.arrives(COLLECTION, desk.ask(phone="0722000112"), not_paid(checkout="ws_CO_3"))
@@ -37,7 +38,13 @@ def url(rt: Runtime) -> str:
     collect.record_payment(rt, property_reference="1", amount_cents=500_000, method="cash")
     payouts.stop_payouts(rt, "the password is being changed")
     verify(rt)
-    return rt.settings.database_url
+
+
+@pytest.fixture
+def url(database_url: str, begin: Begin) -> str:
+    """A database with some history."""
+    begin(some_history)
+    return database_url
 
 
 def misfit(rt: Runtime, kept: Head | None = None) -> str:
@@ -324,6 +331,7 @@ def test_a_change_that_no_flow_tells_of_is_told_all_the_same(rt: Runtime, url: s
 
 
 def test_each_learning_says_what_became_of_attempt_payment_and_share(rt: Runtime) -> None:
+    two_houses(rt)
     desk = Desk(rt)
     desk.pay_out()
     now = rt.now()

@@ -18,6 +18,7 @@ import pytest
 
 from rentpay_cli.simulator.options import Options
 from rentpay_cli.simulator.server import Started, running
+from tests.support.stage import Simulators
 
 PATIENCE_SECONDS = 5.0
 Json = dict[str, Any]
@@ -218,13 +219,16 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def simulate(home: Path, arrivals: Arrivals) -> Iterator[Callable[..., Client]]:
-    """Start a simulator with the options of the test's choice."""
+def simulate(home: Path, simulators: Simulators, arrivals: Arrivals) -> Iterator[Callable[..., Client]]:
+    """Start a simulator with the options of the test's choice, in the place of the one before unless it has a home."""
     with ExitStack() as stack:
 
         def start(**options: Any) -> Client:
             settings = Options(**{"home": home, "delay_seconds": 0.0, **options})
-            client = Client(stack.enter_context(running(settings)), arrivals)
+            if "home" not in options:
+                stack.close()
+            started = stack.enter_context(running(settings) if "home" in options else simulators.playing(settings))
+            client = Client(started, arrivals)
             stack.callback(client.http.close)
             return client
 
@@ -240,20 +244,7 @@ def refusing(home: Path) -> Iterator[Client]:
             yield client
 
 
-@pytest.fixture(scope="session")
-def usual(home: Path) -> Iterator[Started]:
-    """One simulator with a float of 50,000 for all who need no other options: starting one takes a while."""
-    with running(Options(home=home, delay_seconds=0.0, working=50_000)) as started:
-        yield started
-
-
 @pytest.fixture
-def client(usual: Started, arrivals: Arrivals) -> Iterator[Client]:
-    """A client of a simulator that remembers nothing."""
-    usual.world.prompts.clear()
-    usual.world.payouts.clear()
-    usual.world.wrong_passwords = 0
-    usual.world.__post_init__()
-    client = Client(usual, arrivals)
-    with closing(client.http):
-        yield client
+def client(simulate: Callable[..., Client]) -> Client:
+    """A client of a simulator with a float of 50,000."""
+    return simulate(working=50_000)

@@ -12,6 +12,7 @@ from rentpay_cli.flows import register
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import readonly, reads
 from tests.cli.conftest import Books
+from tests.support.beginnings import Begin
 
 FOUND = [
     ({"status": "pending"}, [5]),
@@ -25,9 +26,8 @@ FOUND = [
 ]
 
 
-@pytest.fixture
-def books(rt: Runtime) -> Books:
-    """A payment in each state: completed, due, sent, failed, asked."""
+def one_in_each_state(rt: Runtime) -> None:
+    """Completed, due, sent, failed, asked."""
     owner = str(register.add_owner(rt, name="Wanjiru Kamau"))
     place = {"owner_reference": owner, "paybill": "600001", "account_number": "A1", "rent": "10000"}
     register.add_property(rt, name="Sunset Apartments", **place)
@@ -37,7 +37,13 @@ def books(rt: Runtime) -> Books:
     opened.sent()
     opened.learn(opened.sent(), NotMoved("1", "The balance is insufficient"), "payout")
     opened.asked()
-    return opened
+
+
+@pytest.fixture
+def books(rt: Runtime, begin: Begin) -> Books:
+    """A payment in each state."""
+    begin(one_in_each_state)
+    return Books(rt, first_number=100)
 
 
 @pytest.mark.parametrize(("filters", "numbers"), FOUND)

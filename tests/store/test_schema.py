@@ -17,6 +17,8 @@ from rentpay_cli.errors import BadDatabase
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import readonly, tables
 from rentpay_cli.store.engine import Database
+from tests.cli.conftest import OFFLINE
+from tests.support.processes import Processes
 
 
 def quietly(_: str) -> None:
@@ -50,15 +52,10 @@ def test_a_new_sqlite_database_is_readable_by_its_owner_alone(tmp_path: Path) ->
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-def test_a_database_is_made_once_however_many_processes_start_together(tmp_path: Path) -> None:
-    code = (
-        "import sys\nfrom rentpay_cli.store import readonly\n"
-        "readonly.ensure(sys.argv[1], 'simulator', lambda _: None).close()"
-    )
-    url = f"sqlite:///{tmp_path / 'new.db'}"
-    processes = [subprocess.Popen([sys.executable, "-c", code, url], stderr=subprocess.PIPE) for _ in range(6)]
-    errors = [process.communicate()[1].decode() for process in processes]
-    assert [process.returncode for process in processes] == [0] * 6, errors
+def test_a_database_is_made_once_however_many_processes_start_together(tmp_path: Path, processes: Processes) -> None:
+    environment = {**OFFLINE, "RENTPAY_DATABASE_URL": f"sqlite:///{tmp_path / 'new.db'}"}
+    started = [processes.start("owner", "add", "--name", f"Owner {n}", environment=environment) for n in range(6)]
+    assert [each.ended().returncode for each in started] == [0] * 6, [each.err.read_text() for each in started]
 
 
 def test_a_database_refuses_another_environment(database_url: str) -> None:

@@ -1,4 +1,4 @@
-"""A whole world for a test: the simulator, a listener in a thread, and a runtime, on a real database over real HTTP."""
+"""A whole world for a test: a simulator, a listener and a runtime, on a real database over real HTTP."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import uvicorn
@@ -20,8 +19,11 @@ from rentpay_cli.flows.read_inbox import Reading, read_inbox
 from rentpay_cli.listener import build_app, listen_on
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.simulator.options import Options
-from rentpay_cli.simulator.server import Started, running
+from rentpay_cli.simulator.server import Started
 from rentpay_cli.store import inbox, readonly, reads
+
+if TYPE_CHECKING:
+    from tests.support.stage import Stage
 
 PATIENCE_SECONDS = 10.0
 
@@ -42,6 +44,7 @@ def settings_for(database_url: str, **changes: str) -> Settings:
             "MPESA_INITIATOR_NAME": "testapi",
             "MPESA_SECURITY_CREDENTIAL": "Y3JlZGVudGlhbA==",
             "MPESA_B2B_CALLBACK_URL": f"{CALLBACK_BASE}/api/payments/b2b-callback",
+            "RENTPAY_PAYOUTS_PER_MINUTE": "off",
             "RENTPAY_DATABASE_URL": database_url,
             **changes,
         }
@@ -58,27 +61,37 @@ class World:
 
     @classmethod
     @contextmanager
-    def open(cls, database_url: str, home: Path, **changes: Any) -> Iterator[World]:
-        options = Options(home=home / "simulator", delay_seconds=0.05, prompt_gap_seconds=0, **changes)
+    def open(cls, database_url: str, stage: Stage, **changes: Any) -> Iterator[World]:
+        """A world on the stage, whose simulator has these options, too."""
+        options = Options(delay_seconds=0.01, prompt_gap_seconds=0, **changes)
         rt = Runtime(settings_for(database_url), actor="tester")
+        url = stage.listener_url
+
+        def read_meanwhile(_: float) -> None:
+            """Whoever waits for a result waits until callbacks are read."""
+            read_inbox(rt)
+            time.sleep(0.02)  # until a callback comes
+
+        rt.pause = read_meanwhile
 
         def append(arrivals: Any) -> None:
             inbox.append(rt.database, arrivals, rt.now())
 
         try:
-            with running(options) as simulator, listening(append) as url:
+            with stage.playing(options, append) as simulator:
                 rt.settings = check_settings(
                     {
                         **simulator.environment,
                         "MPESA_CALLBACK_URL": f"{url}/api/payments/callback",
                         "MPESA_B2B_CALLBACK_URL": f"{url}/api/payments/b2b-callback",
                         "MPESA_TIMEOUT_URL": f"{url}/api/payments/b2b-callback",
+                        "RENTPAY_PAYOUTS_PER_MINUTE": "off",
                         "RENTPAY_DATABASE_URL": database_url,
                     }
                 )
                 yield cls(rt, simulator, url)
         finally:
-            rt.close()  # after the listener, which may still store a late callback
+            rt.close()  # when the listener stores nothing here any more
 
     def with_settings(self, **changes: Any) -> None:
         """Change some checked settings."""
@@ -149,7 +162,7 @@ class World:
             if holds():
                 return
             assert time.monotonic() < ends, "it did not happen in time"
-            time.sleep(0.02)
+            time.sleep(0.005)
 
     def held(self) -> list[str]:
         """Why callbacks are held."""
