@@ -199,7 +199,7 @@ class Chaos:
         at = self.mpesa.asked_for_less_at
         if at is None or self.dying or not timedelta(0) <= self.now - at < PAUSE:
             return False
-        return not any(deed.kind == "b2b" and deed.moved and deed.at >= at for deed in self.mpesa.deeds)
+        return not any(deed.kind == "b2b" and deed.moved and deed.at > at for deed in self.mpesa.deeds)
 
     def _tell(self, outcome: object) -> None:
         self.story.append(f"{'  ' * self.depth}  {outcome}")
