@@ -58,6 +58,7 @@ EXAMPLES = {
     "RENTPAY_LIMIT_TRANSFER": "250000",
     "RENTPAY_LIMIT_DAY": "2000000",
     "RENTPAY_LIMIT_OWNER_DAY": "500000",
+    "RENTPAY_PAYOUTS_PER_MINUTE": "60",
     "RENTPAY_LOW_FLOAT": "50000",
     "RENTPAY_NOTIFY_OPERATOR": "mailto://user:password@mail.example.co.ke?to=operator@example.co.ke",
     "RENTPAY_NOTIFY_OWNER_EMAIL": "mailto://user:password@mail.example.co.ke?to={email}",
@@ -110,6 +111,7 @@ class Settings:
     trusted_proxies: tuple[Network, ...] = ()
     confirm_collection: bool = False
     limits: Limits = field(default_factory=Limits)
+    payouts_per_minute: int | None = 60
     low_float_cents: int = 0
     notify_operator: tuple[str, ...] = field(default=(), repr=False)
     notify_owner_email: str = field(default="", repr=False)
@@ -310,6 +312,7 @@ def check_settings(values: Mapping[str, str]) -> Settings:
             day_cents=_shillings(given, "RENTPAY_LIMIT_DAY"),
             owner_day_cents=_shillings(given, "RENTPAY_LIMIT_OWNER_DAY"),
         ),
+        payouts_per_minute=_per_minute(given, "RENTPAY_PAYOUTS_PER_MINUTE"),
         low_float_cents=_shillings(given, "RENTPAY_LOW_FLOAT") or 0,
         notify_operator=_notify_operator(given),
         notify_owner_email=_notify_owner(given, "RENTPAY_NOTIFY_OWNER_EMAIL", "{email}"),
@@ -446,6 +449,16 @@ def _switch(given: Mapping[str, str], name: str) -> bool:
     if value not in ("true", "false"):
         raise _bad(name, f"is '{given[name]}', but must be true or false")
     return value == "true"
+
+
+def _per_minute(given: Mapping[str, str], name: str) -> int | None:
+    """How many a minute, 60 unless it is set; None for no limit."""
+    value = given.get(name, "60")
+    if value == "off":
+        return None
+    if not re.fullmatch(r"[0-9]{1,4}", value) or not int(value):
+        raise _bad(name, f"is '{value}', but must be a whole number from 1 to 9999, or off for no limit")
+    return int(value)
 
 
 def _shillings(given: Mapping[str, str], name: str) -> int | None:

@@ -6,6 +6,7 @@ import getpass
 import ipaddress
 import os
 import platform
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from rentpay_cli.config import Settings
 from rentpay_cli.core.access import EVERYTHING, Scope
+from rentpay_cli.core.brake import Pace
 from rentpay_cli.store import access_reads, readonly
 
 if TYPE_CHECKING:
@@ -59,6 +61,8 @@ class Runtime:
     new_token: Callable[[], str] = random_token
     actor: str = field(default_factory=who)
     made_database: Callable[[str], None] = lambda _: None
+    pause: Callable[[float], None] = time.sleep
+    """Waits so many seconds."""
     sending: Callable[[int], None] = lambda _: None
     """Told the number of a payment right before a request that may move its money leaves."""
     scope: Scope = EVERYTHING
@@ -80,6 +84,11 @@ class Runtime:
             raise readonly.no_database(self.settings.database_url, self.settings.environment)
         access_reads.narrow(found, self.scope)
         return found
+
+    @cached_property
+    def payout_pace(self) -> Pace:
+        """The pace of all that this process pays out."""
+        return Pace(self.settings.payouts_per_minute)
 
     @cached_property
     def mpesa(self) -> Mpesa:

@@ -15,11 +15,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from rentpay_cli.core.brake import WORDS
 from rentpay_cli.errors import RentpayError
+from rentpay_cli.flows.brake import Run, Sender, may_begin_by_itself
 from rentpay_cli.flows.chase import chase
+from rentpay_cli.flows.disburse import due
 from rentpay_cli.flows.notices import tell
 from rentpay_cli.flows.read_inbox import TOGETHER, Reading, read_inbox
-from rentpay_cli.flows.retry import carry_out, is_stopped, plan_due
 from rentpay_cli.notifier import Notifier
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import signs
@@ -27,9 +29,6 @@ from rentpay_cli.store import signs
 LONGEST_PAUSE_SECONDS = 30.0
 READ_AT_ONCE = 200
 PAY_AT_ONCE = 64
-PAY_AMONG = 512
-"""How many of the oldest shares a worker chooses from on PostgreSQL, where others may work beside it: while all took
-the oldest, two of them sent 1.4 times as many as one in the same time, and since then 1.8 times as many."""
 CHASE_AT_ONCE = 10
 REST, LONG_REST = 2, 4
 """How long it rests after reading some callbacks on SQLite, in times of what that took; and how long while more come.
@@ -41,7 +40,9 @@ SIGN_EVERY = timedelta(seconds=15)
 Log = Callable[..., None]
 
 
-def round_of_work(rt: Runtime, log: Log, more_come: Callable[[], bool] = lambda: False) -> int:
+def round_of_work(
+    rt: Runtime, log: Log, more_come: Callable[[], bool] = lambda: False, payer: Payer | None = None
+) -> int:
     """Read what arrived, send what is due, ask about what is quiet; the number of things done."""
     readings = _read(rt, more_come)
     for reading in readings:
@@ -51,7 +52,7 @@ def round_of_work(rt: Runtime, log: Log, more_come: Callable[[], bool] = lambda:
             callback=reading.item_id,
             outcome=reading.outcome,
         )
-    paid = _pay_due(rt, log) if rt.settings.auto_disbursement else 0
+    paid = (payer or Payer(rt, log)).pay_due() if rt.settings.auto_disbursement else 0
     return len(readings) + paid + _chase(rt, log)
 
 
@@ -74,18 +75,47 @@ def _read(rt: Runtime, more_come: Callable[[], bool]) -> list[Reading]:
     return readings
 
 
-def _pay_due(rt: Runtime, log: Log) -> int:
-    plan = plan_due(rt, PAY_AT_ONCE, among=None if rt.database.is_sqlite else PAY_AMONG)
-    if not plan.sends or is_stopped(rt):
-        return 0
-    run = carry_out(rt, plan)
-    for payment_id in run.accepted:
-        log("payout accepted by M-Pesa, outcome not known yet", payment=payment_id)
-    for failure in run.failed:
-        log("payout refused", payment=failure.payment_id, code=failure.code, reason=failure.error)
-    for failure in run.unclear:
-        log("payout unclear", payment=failure.payment_id, reason=failure.error)
-    return len(run.accepted) + len(run.failed) + len(run.unclear)
+class Payer:
+    """Sends what is due by itself, as much in a round as may leave at once, in sessions that last while there is some.
+
+    What cannot be sent keeps nobody from being sent: each round goes on behind the last share that was seen.
+    """
+
+    def __init__(self, rt: Runtime, log: Log) -> None:
+        self._rt = rt
+        self._log = log
+        self._sender: Sender | None = None
+        self._seen = 0
+
+    def pay_due(self) -> int:
+        """One round; the number of payouts that were sent or tried."""
+        if not may_begin_by_itself(self._rt):
+            self._sender = None
+            return 0
+        shares = due(self._rt, PAY_AT_ONCE, self._seen)
+        if not shares:
+            self._sender, self._seen = (self._sender if self._seen else None), 0
+            return 0
+        sender = self._sender = self._sender or Sender(self._rt)
+        run = sender.send(shares, waits=False)
+        self._tell(run)
+        if run.left:
+            self._seen = run.left[0] - 1
+        else:
+            self._seen = shares[-1].disbursement_id if len(shares) == PAY_AT_ONCE else 0
+        if run.end is not None:
+            self._sender, self._seen = None, 0
+        return len(run.accepted) + len(run.failed) + len(run.unclear)
+
+    def _tell(self, run: Run) -> None:
+        for payment_id in run.accepted:
+            self._log("payout accepted by M-Pesa, outcome not known yet", payment=payment_id)
+        for failure in run.failed:
+            self._log("payout refused", payment=failure.payment_id, code=failure.code, reason=failure.error)
+        for failure in run.unclear:
+            self._log("payout unclear", payment=failure.payment_id, reason=failure.error)
+        if run.end is not None:
+            self._log("payouts braked", reason=WORDS[run.end], code=run.end.value)
 
 
 def _chase(rt: Runtime, log: Log) -> int:
@@ -156,6 +186,7 @@ class Worker(_Rounds):
     def __init__(self, rt: Runtime, log: Log) -> None:
         super().__init__(rt, log)
         self._signed_at: datetime | None = None
+        self._payer = Payer(rt, log)
 
     def health(self) -> tuple[bool, dict[str, Any]]:
         """Whether the worker lives and its last rounds went well."""
@@ -164,7 +195,7 @@ class Worker(_Rounds):
         return well, {"status": "ok" if well else "failing", "worker": "alive" if alive else "dead"}
 
     def _round(self) -> int:
-        done = round_of_work(self._rt, self._log, self._something.is_set)
+        done = round_of_work(self._rt, self._log, self._something.is_set, self._payer)
         self._leave_sign()
         return done
 

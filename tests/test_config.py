@@ -46,6 +46,7 @@ EVERY_NAME = {
     "RENTPAY_LIMIT_TRANSFER": "150000",
     "RENTPAY_LIMIT_DAY": "2000000",
     "RENTPAY_LIMIT_OWNER_DAY": "500000",
+    "RENTPAY_PAYOUTS_PER_MINUTE": "60",
     "RENTPAY_LOW_FLOAT": "50000",
     "RENTPAY_NOTIFY_OPERATOR": "mailto://mail.example.com json://hook.example.com",
     "RENTPAY_NOTIFY_OWNER_EMAIL": "mailto://mail.example.com?to={email}",
@@ -74,6 +75,17 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in NAMES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(("value", "per_minute"), [("1", 1), ("60", 60), ("9999", 9999), ("off", None), ("", 60)])
+def test_the_pace_of_payouts_is_a_whole_number_a_minute_or_off(value: str, per_minute: int | None) -> None:
+    assert check(RENTPAY_PAYOUTS_PER_MINUTE=value).payouts_per_minute == per_minute
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "sixty", "10000", "none", "\uff16\uff10"])
+def test_a_pace_that_is_none_is_refused_in_a_sentence(value: str) -> None:
+    bad = refused({"MPESA_ENVIRONMENT": "sandbox", "RENTPAY_PAYOUTS_PER_MINUTE": value})
+    assert bad.message.startswith(f"RENTPAY_PAYOUTS_PER_MINUTE is '{value}', but must be a whole number from 1 to 9999")
 
 
 def test_there_are_these_names_and_no_others() -> None:

@@ -70,7 +70,7 @@ def test_the_help_imports_no_command_and_nothing_heavy() -> None:
     found = imported_by("--help")
     assert found & HEAVY == set()
     assert {name for name in found if name.startswith("rentpay_cli.cli.")} == {
-        f"rentpay_cli.cli.{name}" for name in ("app", "common", "lazy", "output", "show")
+        f"rentpay_cli.cli.{name}" for name in ("app", "common", "lazy", "output", "show", "terminal")
     }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,11 +16,12 @@ from rentpay_cli.core.evidence import Acknowledged, Refused, Unanswered
 from rentpay_cli.errors import BadDatabase
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import health_reads, inbox, reads
-from rentpay_cli.worker import Worker, round_of_work
+from rentpay_cli.worker import Payer, Worker, round_of_work
 from tests.cli.conftest import Books
 from tests.support.scripted import ScriptedMpesa, script
 from tests.support.world import settings_for
 
+NOON = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 Rounds = Callable[[Callable[[Runtime, Any], int]], None]
 
 
@@ -105,6 +108,7 @@ def test_a_round_sends_so_many_and_no_more(
     rt: Runtime, books: Books, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "PAY_AT_ONCE", 3)
+    books.completed()  # lately, so that no trial goes first
     for _ in range(5):
         books.paid()
     auto(rt)
@@ -114,7 +118,50 @@ def test_a_round_sends_so_many_and_no_more(
     round_of_work(rt, log)
     round_of_work(rt, log)
     assert len(mpesa.sent) == 5
-    assert {request["remarks"] for _, request in mpesa.sent} == {f"Rent payment {n} attempt 1" for n in range(1, 6)}
+    assert {request["remarks"] for _, request in mpesa.sent} == {f"Rent payment {n} attempt 1" for n in range(2, 7)}
+
+
+def test_a_trial_is_waited_for_from_round_to_round_while_callbacks_are_read(
+    rt: Runtime, books: Books, log: Log
+) -> None:
+    for _ in range(3):
+        books.paid()
+    auto(rt)
+    mpesa, payer = script(rt), Payer(rt, log)
+    assert round_of_work(rt, log, payer=payer) == 1
+    assert round_of_work(rt, log, payer=payer) == 0
+    assert len(mpesa.sent) == 1
+    books.results_come()
+    assert round_of_work(rt, log, payer=payer) == 2
+    assert len(mpesa.sent) == 3
+
+
+def test_a_trial_without_a_result_brakes_and_the_next_begins_later(rt: Runtime, books: Books, log: Log) -> None:
+    for _ in range(3):
+        books.paid()
+    auto(rt)
+    mpesa, payer = script(rt), Payer(rt, log)
+    books.at(NOON)
+    for seconds, sent in ((0, 1), (59, 1), (61, 1), (300, 1), (361, 2)):
+        books.at(NOON + timedelta(seconds=seconds))
+        payer.pay_due()
+        assert len(mpesa.sent) == sent, seconds
+    assert ("payouts braked", "no_results") in [(event, fields.get("code")) for event, fields in log.events]
+
+
+def test_the_worker_keeps_to_the_pace_without_waiting_for_it(rt: Runtime, books: Books, log: Log) -> None:
+    books.at(NOON)
+    books.completed()
+    for _ in range(4):
+        books.paid()
+    auto(rt)
+    rt.settings = replace(rt.settings, payouts_per_minute=60)
+    rt.pause = lambda _: pytest.fail("the worker waits for no pace")
+    mpesa, payer = script(rt), Payer(rt, log)
+    for seconds, sent in ((0, 1), (0.5, 1), (1.1, 2), (2.2, 3), (2.4, 3), (3.3, 4)):
+        books.at(NOON + timedelta(seconds=seconds))
+        payer.pay_due()
+        assert len(mpesa.sent) == sent, seconds
 
 
 def test_nothing_is_sent_by_itself_unless_it_is_switched_on(rt: Runtime, books: Books, log: Log) -> None:
@@ -129,10 +176,11 @@ def test_nothing_is_sent_by_itself_unless_it_is_switched_on(rt: Runtime, books: 
 
 def test_what_became_of_each_payout_is_logged_with_its_payment(rt: Runtime, books: Books, log: Log) -> None:
     replies = {
-        1: Acknowledged(conversation_id="AG_1", originator_conversation_id="o-1"),
-        2: Refused("401.002.01", "Bad request"),
-        3: Unanswered("no answer came"),
+        2: Acknowledged(conversation_id="AG_x", originator_conversation_id="o-x"),
+        3: Refused("401.002.01", "Bad request"),
+        4: Unanswered("no answer came"),
     }
+    books.completed()
     for _ in replies:
         books.paid()
     auto(rt)
@@ -140,9 +188,9 @@ def test_what_became_of_each_payout_is_logged_with_its_payment(rt: Runtime, book
     rt.__dict__["mpesa"] = mpesa
     round_of_work(rt, log)
     assert {event: fields["payment"] for event, fields in log.events} == {
-        "payout accepted by M-Pesa, outcome not known yet": 1,
-        "payout refused": 2,
-        "payout unclear": 3,
+        "payout accepted by M-Pesa, outcome not known yet": 2,
+        "payout refused": 3,
+        "payout unclear": 4,
     }
     before = len(mpesa.sent)
     round_of_work(rt, log)

@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from rentpay_cli import __version__
-from rentpay_cli.cli import output, show
+from rentpay_cli.cli import output, show, terminal
 from rentpay_cli.cli.common import Invocation, invocation
 from rentpay_cli.cli.lazy import LazyGroup, Table
 from rentpay_cli.errors import BadDatabase, OutcomeUnknown, RentpayError, WrongUse
@@ -163,6 +163,7 @@ def root(
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its status."""
     output.guard()
+    terminal.drop_nonsense()
     try:
         status = run(sys.argv[1:] if arguments is None else list(arguments))
     except Exception as error:

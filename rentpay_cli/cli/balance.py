@@ -18,12 +18,16 @@ def balance(wait: Wait = False, timeout: Timeout = WAIT_SECONDS) -> None:
     rentpay balance --wait
     """
     from rentpay_cli.errors import OutcomeUnknown, RuleRefused
-    from rentpay_cli.flows.balance import ask_balance
+    from rentpay_cli.flows.balance import NotTaken, ask_balance
     from rentpay_cli.store import reads
 
     with runtime() as rt:
         say_environment(rt)
         number = ask_balance(rt)
+        if isinstance(number, NotTaken):
+            raise RuleRefused(
+                f"M-Pesa did not take the question: {number.reason}", "Try again; a question moves no money."
+            )
         answered = False
         if wait:
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rentpay_cli.cli import completion, show
 from rentpay_cli.cli.common import confirm_in_production, runtime, say_environment, talk
 from rentpay_cli.cli.waiting import WAIT_SECONDS, Timeout, Wait, wait_for_payment
+
+if TYPE_CHECKING:
+    from rentpay_cli.errors import RentpayError
+    from rentpay_cli.flows.collect import NotAsked, PerhapsAsked
 
 
 def _amount(text: str | None) -> int | None:
@@ -69,6 +73,8 @@ def initiate(
             tenant_reference=tenant,
             force=force,
         )
+        if not isinstance(asked, flow.Asked):
+            raise _trouble(asked)
         if wait:
             if not show.wants_json():
                 talk(f"Payment {asked.payment_id}: asked {mask_phone(asked.phone)}; waiting for the outcome.")
@@ -88,6 +94,31 @@ def initiate(
     )
     show.line("M-Pesa accepted it and has not yet said whether the tenant paid.")
     show.next_step(f"See what became of it: rentpay status {asked.payment_id}")
+
+
+def _trouble(outcome: NotAsked | PerhapsAsked) -> RentpayError:
+    """What an operator is told of a request that M-Pesa did not accept."""
+    from rentpay_cli.core.phone import mask_phone
+    from rentpay_cli.errors import MpesaUnreachable, OutcomeUnknown, RuleRefused
+    from rentpay_cli.flows.collect import NotAsked
+
+    number = outcome.payment_id
+    if not isinstance(outcome, NotAsked):
+        return OutcomeUnknown(
+            f"M-Pesa did not answer, so that the tenant may still see the prompt for payment {number}.",
+            f"Do not ask again before it is known; see: rentpay status {number}",
+        )
+    phone, code = mask_phone(outcome.phone), outcome.code
+    if code == "not_sent":
+        return MpesaUnreachable(
+            f"{phone} was not asked for payment {number}. {outcome.text}",
+            "Find out why: rentpay doctor. Then ask again: rentpay initiate",
+        )
+    return RuleRefused(
+        f"M-Pesa refused to ask {phone} for payment {number}: {outcome.text} ({code}).",
+        f"Nothing was asked. What the code means: rentpay explain {code}",
+        code="mpesa_refused",
+    )
 
 
 def record_payment(

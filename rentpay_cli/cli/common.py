@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperCommand, TyperOption
 
+from rentpay_cli.cli import terminal
 from rentpay_cli.core.redact import harmless
 
 if TYPE_CHECKING:
@@ -116,10 +117,15 @@ def _unwrapped(text: str) -> str:
 
 def _example(line: str) -> str:
     """An example that still works when it is copied from a narrow terminal."""
-    width = max(40, shutil.get_terminal_size().columns) - 9
-    whole = re.sub(r'"[^"]*"', lambda quoted: quoted[0].replace(" ", "\0"), line)
-    parts = textwrap.wrap(whole, width, break_long_words=False, break_on_hyphens=False)
-    return ("   $ " + " \\\n       ".join(parts)).replace("\0", " ")
+    return typed(line, "   ", max(40, shutil.get_terminal_size().columns))
+
+
+def typed(command: str, indent: str, columns: int) -> str:
+    """A command after its prompt, in lines that can be copied together and typed again."""
+    whole = re.sub(r'"[^"]*"', lambda quoted: quoted[0].replace(" ", "\0"), command)
+    room = max(terminal.NARROWEST_COLUMNS, columns - len(indent) - len("     \\"))
+    parts = textwrap.wrap(whole, room, break_long_words=False, break_on_hyphens=False)
+    return f"{indent}$ " + f" \\\n{indent}    ".join(parts).replace("\0", " ")
 
 
 @contextmanager
@@ -181,7 +187,13 @@ def say_made(url: str) -> None:
 
 def talk(text: str) -> None:
     """Say something to the person, on standard error."""
-    typer.echo(harmless(text), err=True)
+    terminal.write(terminal.folded(harmless(text), terminal.width(err=True)), err=True)
+
+
+def fitting(text: str, answers: str) -> str:
+    """The question in lines that leave room for the answers there are, such as `y/N`, and for one of a letter."""
+    room = max(terminal.NARROWEST_COLUMNS, terminal.width(err=True) - len(f" [{answers}]: y"))
+    return "\n".join(terminal.folded(harmless(text), room))
 
 
 def say_environment(rt: Runtime) -> None:
@@ -190,19 +202,19 @@ def say_environment(rt: Runtime) -> None:
         talk(f"Environment: {rt.settings.environment}")
 
 
-def confirm_in_production(rt: Runtime, question: str) -> None:
+def confirm_in_production(rt: Runtime, asked: str) -> None:
     """Ask before real money moves; raises `WrongUse` where nobody can answer, `RuleRefused` if the answer is no."""
     if rt.settings.is_production and not invocation.yes:
-        confirm(question)
+        confirm(asked)
 
 
-def confirm(question: str) -> None:
+def confirm(asked: str) -> None:
     """Ask back, unless --yes was given; raises `WrongUse` where nobody can answer, `RuleRefused` if it is a no."""
     from rentpay_cli.errors import RuleRefused, WrongUse
 
     if invocation.yes:
         return
     if invocation.json or not sys.stdin.isatty():
-        raise WrongUse(f"This needs a yes, and there is no terminal to ask at: {question}", "Add --yes if you mean it.")
-    if not typer.confirm(harmless(question), err=True):
+        raise WrongUse(f"This needs a yes, and there is no terminal to ask at: {asked}", "Add --yes if you mean it.")
+    if not typer.confirm(fitting(asked, "y/N"), err=True):
         raise RuleRefused("Nothing was done.", code="declined")

@@ -13,16 +13,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rentpay_cli.cli import show
+from rentpay_cli.cli import show, terminal
+from rentpay_cli.cli.common import OPEN_TO_ALL, typed
 from rentpay_cli.errors import NeedsAttention
 
 PATIENCE_SECONDS = 20
+LATE_SECONDS = 2
+INDENT = "    "
+WIDEST_COLUMNS = 100
 
 
 def demo() -> None:
@@ -53,40 +57,67 @@ class Stage:
     checks: list[tuple[str, bool]] = field(default_factory=list)
     commands: list[dict[str, Any]] = field(default_factory=list)
 
-    def say(self, text: str, style: str = "") -> None:
+    def say(self, text: str = "", style: str = "", *, indent: str = "") -> None:
         if not show.wants_json():
-            show.line(text, style)
+            show.line(text, style, indent=indent)
+            sys.stdout.flush()  # in a pipe, too, it is seen as it happens
 
     def run(self, *arguments: str) -> int:
-        """Type a command, show what it prints, and return its exit status."""
-        self.say(f"\n  $ rentpay {' '.join(_quoted(argument) for argument in arguments)}", "bold cyan")
-        done = self._rentpay(*arguments, columns=100)
-        for text in (done.stdout + done.stderr).rstrip().splitlines():
-            if not text.startswith(("Environment:", "Made a new database", "Nobody has an access token")):
-                self.say(f"    {text}".rstrip())
-        self.commands.append({"command": ["rentpay", *arguments], "exitStatus": done.returncode})
-        return done.returncode
+        """Type a command, show what it prints as it would stand on a terminal, and return its exit status."""
+        words = " ".join(_quoted(argument) for argument in ("rentpay", *arguments))
+        self.say()
+        for text in typed(words, INDENT[:-2], terminal.width()).split("\n"):
+            self.say(text, "bold cyan")
+        columns = min(WIDEST_COLUMNS, terminal.width() - len(INDENT))
+        with self._started(*arguments, columns=columns, stderr=subprocess.STDOUT) as process:
+            self._show(process.stdout or (), unsaid=("Environment: simulator", *terminal.folded(OPEN_TO_ALL, columns)))
+        self.commands.append({"command": ["rentpay", *arguments], "exitStatus": process.returncode})
+        return process.returncode
+
+    def _show(self, lines: Iterable[str], unsaid: Sequence[str]) -> None:
+        """The lines as they come, without empty ones at the end and what every such command says."""
+        empty = 0
+        for text in map(str.rstrip, lines):
+            if not text:
+                empty += 1
+            elif text not in unsaid:
+                for _ in range(empty):
+                    self.say()
+                self.say(text, indent=INDENT)
+                empty = 0
 
     def ask(self, *arguments: str) -> dict[str, Any]:
         """What a command answers in JSON, without showing it."""
-        content = json.loads(self._rentpay(*arguments, "--json").stdout)
+        with self._started(*arguments, "--json", columns=WIDEST_COLUMNS, stderr=subprocess.DEVNULL) as process:
+            content = json.loads(process.communicate()[0])
         assert isinstance(content, dict)
         return content
 
-    def _rentpay(self, *arguments: str, columns: int = 200) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(  # noqa: S603
+    def _started(self, *arguments: str, columns: int, stderr: int) -> subprocess.Popen[str]:
+        return subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "rentpay_cli", *arguments],
             cwd=self.folder,
             env={**self.environment, "COLUMNS": str(columns)},
-            capture_output=True,
+            stdin=subprocess.DEVNULL,  # nobody is asked back
+            stdout=subprocess.PIPE,
+            stderr=stderr,
             text=True,
-            check=False,
         )
 
     def check(self, claim: str, holds: bool) -> None:
         """Keep a claim and whether it came true."""
         self.checks.append((claim, holds))
-        self.say(f"  {'✓' if holds else '✗'} {claim}", "green" if holds else "bold red")
+        self.say(f"{'✓' if holds else '✗'} {claim}", "green" if holds else "bold red", indent="  ")
+
+    def remark(self, text: str) -> None:
+        """Say what happens outside rentpay."""
+        self.say()
+        self.say(f"({text})", "dim", indent="  ")
+
+    def scene(self, title: str) -> None:
+        """Begin a scene."""
+        self.say()
+        self.say(title, "bold")
 
     def mpesa(self, method: str, path: str, content: dict[str, Any] | None = None) -> Any:
         """Speak to the simulator's own controls, which real M-Pesa does not have."""
@@ -102,6 +133,7 @@ class Stage:
         while True:
             found = self.ask("status", payment)
             if found["disbursement"]["status"] == status or time.monotonic() > ends:
+                self.remark("M-Pesa's callback has come" if time.monotonic() < ends else "no callback has come")
                 return found
             time.sleep(0.2)
 
@@ -149,6 +181,7 @@ def _process(folder: Path, environment: dict[str, str], *arguments: str) -> Iter
             [sys.executable, "-m", "rentpay_cli", *arguments, "--json"],
             cwd=folder,
             env=environment,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
@@ -187,7 +220,7 @@ def _announced(process: subprocess.Popen[str], log: Path) -> dict[str, Any]:
 
 
 def _rent_reaches_the_owner(stage: Stage) -> None:
-    stage.say("\n1. Rent reaches the owner", "bold")
+    stage.scene("1. Rent reaches the owner")
     stage.run("owner", "add", "--name", "Wanjiru Kamau", "--phone", "0712 345 678")
     paid_to = ("property", "add", "--owner", "1", "--paybill", "600001")
     stage.run(*paid_to, "--account", "PROP001", "--rent", "10000", "--name", "Sunset Apartments")
@@ -204,14 +237,15 @@ def _rent_reaches_the_owner(stage: Stage) -> None:
 
 
 def _float_too_low(stage: Stage) -> None:
-    stage.say("\n2. The float is too low: the payout fails, is topped up, and is sent again", "bold")
+    stage.scene("2. The float is too low: the payout fails, is topped up, and is sent again")
     stage.run("initiate", "--property", "Hill View", "--phone", "0722000220", "--wait")
     stage.mpesa("POST", "/simulator/accounts", {"shortCode": _short_code(stage), "working": 100})
-    stage.say("\n  (somebody withdrew from the working account: KES 100 are left)", "dim")
+    stage.remark("somebody withdrew from the working account: KES 100 are left")
     refused = stage.run("disburse", "2", "--wait")
     stage.check("M-Pesa said no for lack of money, and rentpay said so.", refused == 1)
     stage.mpesa("POST", "/simulator/accounts", {"shortCode": _short_code(stage), "working": 20_000})
-    stage.say("\n  (the float is topped up to KES 20,000)", "dim")
+    stage.remark("the float is topped up to KES 20,000")
+    stage.run("balance", "--wait")
     stage.run("retry-failed")
     found = stage.eventually("2", "completed")["disbursement"]
     stage.run("status", "2")
@@ -220,24 +254,23 @@ def _float_too_low(stage: Stage) -> None:
 
 
 def _answer_lost(stage: Stage) -> None:
-    stage.say("\n3. M-Pesa's answer is lost: nobody knows whether it paid, so that nothing is sent again", "bold")
+    stage.scene("3. M-Pesa's answer is lost: nobody knows whether it paid, so that nothing is sent again")
     stage.run("initiate", "--property", "Sunset Apartments", "--phone", "0722000330", "--wait")
-    stage.mpesa("POST", "/simulator/faults", {"product": "b2b", "fault": "lost"})
-    stage.say("\n  (the next payout will be carried out, but the connection breaks before the answer)", "dim")
+    stage.mpesa("POST", "/simulator/faults", {"faults": ["b2b:lost", f"b2b:callback-late,seconds={LATE_SECONDS}"]})
+    stage.remark("the next payout will be carried out, but the connection breaks before the answer")
     unclear = stage.run("disburse", "3")
     stage.check("rentpay said that it does not know, and not that it failed.", unclear == 5)
     again = stage.run("disburse", "3")
     stage.check("It refused to send the share a second time.", again == 1)
-    stage.eventually("3", "completed")
+    reference = stage.eventually("3", "completed")["disbursement"]
     stage.run("status", "3")
-    reference = stage.ask("status", "3")["disbursement"]
     paid = [item for item in _transfers(stage, "b2b") if item["receipt"] == reference["transactionId"]]
     amounts = sorted(item["amount"] for item in _transfers(stage, "b2b"))
     stage.check("The callback cleared it: paid, exactly once.", len(paid) == 1 and amounts == [7_600, 9_500, 9_500])
 
 
 def _books_agree(stage: Stage) -> None:
-    stage.say("\n4. What the platform earned, and whether the books agree with M-Pesa's", "bold")
+    stage.scene("4. What the platform earned, and whether the books agree with M-Pesa's")
     stage.run("history", "1")
     stage.run("report", "revenue")
     stage.check("Fees of 1,400 were earned.", stage.ask("report", "revenue")["total"] == 1_400)
@@ -274,5 +307,6 @@ def _conclude(stage: Stage, seconds: float) -> None:
             seconds=round(seconds, 1),
         )
         return
-    show.line(f"\nAll {len(stage.checks)} claims came true, in {seconds:.0f} seconds.", "bold green")
+    stage.say()
+    show.line(f"All {len(stage.checks)} claims came true, in {seconds:.0f} seconds.", "bold green")
     show.next_step("Try it yourself: rentpay simulator > .env, then in another window: rentpay serve-callbacks")

@@ -13,7 +13,10 @@ from rentpay_cli.cli.common import confirm_in_production, runtime, say_environme
 from rentpay_cli.cli.waiting import WAIT_SECONDS, Timeout, Wait, wait_for_disbursement
 
 if TYPE_CHECKING:
-    from rentpay_cli.flows.retry import Plan, Run
+    from rentpay_cli.errors import RentpayError
+    from rentpay_cli.flows.brake import Run
+    from rentpay_cli.flows.disburse import Plan, Preview, Stopped
+    from rentpay_cli.flows.send import Outcome, Sent
 
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be sent.")]
 
@@ -39,45 +42,60 @@ def disburse(
     rentpay disburse 12 --dry-run
     rentpay disburse 12 --wait --json
     """
-    from rentpay_cli.core.money import shillings, show_kes
+    from rentpay_cli.core.money import show_kes
     from rentpay_cli.flows import disburse as flow
     from rentpay_cli.flows.look import payment_number
+    from rentpay_cli.flows.send import NotSent, Sent
 
     with runtime() as rt:
         say_environment(rt)
         number = payment_number(rt, payment)
         if dry_run or (rt.settings.is_production and not show.wants_json()):
             planned = flow.preview(rt, number)
+            if isinstance(planned, NotSent):
+                raise _trouble(planned)
             words = f"{show_kes(planned.amount_cents)} to paybill {planned.paybill}, account {planned.account_number}"
             if dry_run:
-                if show.wants_json():
-                    show.document(
-                        message="Nothing was sent",
-                        dryRun=True,
-                        paymentId=str(number),
-                        disbursementAmount=shillings(planned.amount_cents),
-                        platformFee=shillings(planned.fee_cents),
-                        ownerPaybill=planned.paybill,
-                        ownerAccountNumber=planned.account_number,
-                    )
-                else:
-                    show.line(
-                        f"Would send {words}; the platform keeps {show_kes(planned.fee_cents)}. Nothing was sent."
-                    )
+                _show_preview(planned, words)
                 return
             confirm_in_production(rt, f"Send {words}?")
         else:
             confirm_in_production(rt, f"Send the owner's share of payment {number}?")
-        sent = flow.disburse(rt, number)
+        outcome = flow.disburse(rt, number)
+        if not isinstance(outcome, Sent):
+            raise _trouble(outcome)
         if wait:
             wait_for_disbursement(rt, number, timeout)
             return
-    conversation_id = getattr(sent.reply, "conversation_id", None)
+    _show_sent(outcome)
+
+
+def _show_preview(planned: Preview, words: str) -> None:
+    from rentpay_cli.core.money import shillings, show_kes
+
+    if show.wants_json():
+        show.document(
+            message="Nothing was sent",
+            dryRun=True,
+            paymentId=str(planned.payment_id),
+            disbursementAmount=shillings(planned.amount_cents),
+            platformFee=shillings(planned.fee_cents),
+            ownerPaybill=planned.paybill,
+            ownerAccountNumber=planned.account_number,
+        )
+    else:
+        show.line(f"Would send {words}; the platform keeps {show_kes(planned.fee_cents)}. Nothing was sent.")
+
+
+def _show_sent(sent: Sent) -> None:
+    from rentpay_cli.core.money import shillings, show_kes
+
+    number = sent.payment_id
     if show.wants_json():
         show.document(
             message="Disbursement initiated successfully",
             paymentId=str(number),
-            disbursementConversationId=conversation_id,
+            disbursementConversationId=sent.conversation_id,
             disbursementAmount=shillings(sent.amount_cents),
             platformFee=shillings(sent.fee_cents),
         )
@@ -88,6 +106,57 @@ def disburse(
     )
     show.line("M-Pesa accepted it and has not yet said whether the owner was paid.")
     show.next_step(f"See what became of it: rentpay status {number}")
+
+
+def _trouble(outcome: Outcome) -> RentpayError:
+    """What an operator is told of a share that M-Pesa did not accept."""
+    from rentpay_cli.core.disburse import Refusal
+    from rentpay_cli.errors import MpesaUnreachable, OutcomeUnknown, RuleRefused
+    from rentpay_cli.flows.send import Failed, Held, NotSent, Unclear
+
+    number = outcome.payment_id
+    match outcome:
+        case NotSent(_, reason, because, owner_id):
+            hint = _HINTS.get(reason.value, "See: rentpay status {id}").format(id=number)
+            alone = f" --owner {owner_id}" if owner_id is not None else ""
+            return RuleRefused(f"Payment {number} was not disbursed: {because}.", hint + alone, code=reason.value)
+        case Held(_, because):
+            hint = _HINTS[Refusal.HELD.value].format(id=number)
+            words = f"Payment {number} was not disbursed: it is held, because {because}."
+            return RuleRefused(words, hint, code=Refusal.HELD.value)
+        case Failed(code="not_sent", text=text):
+            return MpesaUnreachable(
+                f"The payout of payment {number} did not leave. {text}",
+                f"Find out why: rentpay doctor. Then send it again: rentpay disburse {number}",
+            )
+        case Failed(_, code, text):
+            return RuleRefused(
+                f"M-Pesa refused the payout of payment {number}: {text} ({code}). Nothing moved.",
+                f"What the code means: rentpay explain {code}",
+                code="mpesa_refused",
+            )
+        case Unclear(slow_down=slow_down):
+            more = " M-Pesa asks for fewer requests: wait some minutes before others." if slow_down else ""
+            return OutcomeUnknown(
+                f"M-Pesa gave no usable answer to the payout of payment {number}: the owner may have been paid.",
+                f"It will not be sent again until that is known. See: rentpay status {number}.{more}",
+            )
+    raise AssertionError(outcome)
+
+
+_HINTS = {
+    "payouts_stopped": "Once the cause is mended: rentpay payouts resume",
+    "held": "See why: rentpay status {id}. To let it go: rentpay payouts release {id} --reason TEXT",
+    "receipt_unknown": "Take the receipt from the paybill's statement: rentpay resolve {id} --paid RECEIPT",
+    "payment_failed": "Ask again with: rentpay initiate",
+    "outcome_unclear": "Ask M-Pesa: rentpay chase. Or rule with the statement in hand: rentpay resolve {id}",
+    "not_certain": (
+        "Look for the transfer on the paybill's statement; if it is not there: "
+        "rentpay resolve {id} --not-paid --reason TEXT"
+    ),
+    "not_confirmed": "Try again in a minute: rentpay disburse {id}",
+}
+"""The next command after a refusal; `status` after all others."""
 
 
 def retry_failed(
@@ -116,7 +185,7 @@ def retry_failed(
     from rentpay_cli.core.codes import Advice
     from rentpay_cli.core.money import show_kes
     from rentpay_cli.errors import WrongUse
-    from rentpay_cli.flows import retry as flow
+    from rentpay_cli.flows import disburse as flow
     from rentpay_cli.store import health_reads
 
     if include not in (None, "mend-first"):
@@ -125,8 +194,10 @@ def retry_failed(
     with runtime() as rt:
         say_environment(rt)
         plan = flow.plan_retry(rt, owner_reference=owner, limit=limit, mended=mended)
-        if not dry_run and plan.sends:
-            flow.refuse_while_stopped(rt)
+        if isinstance(plan, flow.Stopped):
+            raise _stopped(plan)
+        if not dry_run and plan.sends and (stopped := flow.stop_of_all(rt)) is not None:
+            raise _stopped(stopped)
         words = (
             f"{len(plan.sends)} failed disbursement{'s' if len(plan.sends) != 1 else ''}, {show_kes(plan.total_cents)}"
         )
@@ -141,8 +212,19 @@ def retry_failed(
     _show_run(run, plan)
 
 
+def _stopped(stopped: Stopped) -> RentpayError:
+    from rentpay_cli.errors import RuleRefused
+
+    which = "all payouts are" if stopped.owner_id is None else f"payouts to {stopped.owner_name} are"
+    alone = f" --owner {stopped.owner_id}" if stopped.owner_id is not None else ""
+    return RuleRefused(
+        f"Nothing was sent: {which} stopped ({stopped.reason})",
+        _HINTS["payouts_stopped"] + alone,
+        code="payouts_stopped",
+    )
+
+
 def _show_plan(plan: Plan, words: str) -> None:
-    from rentpay_cli.core.clock import show_local
     from rentpay_cli.core.money import show_kes
 
     if plan.sends:
@@ -156,15 +238,26 @@ def _show_plan(plan: Plan, words: str) -> None:
     show.line(
         f"May be sent again: {words}." if plan.sends else "There is no failed disbursement that may be sent again."
     )
-    if not plan.is_covered and plan.float_cents is not None and plan.float_read_at is not None:
-        show.line(
-            f"The float does not cover it: the working account held {show_kes(plan.float_cents)} "
-            f"at {show_local(plan.float_read_at)}.",
-            "bold red",
-        )
+    _show_float(plan)
     if plan.left_alone:
         show.line(f"Left alone: {plan.left_alone} that must be mended or looked at first.")
         show.next_step("See them: rentpay payments --disbursement-status failed")
+
+
+def _show_float(plan: Plan) -> None:
+    """What the last reading of the float says of the plan, where it would not be enough."""
+    from rentpay_cli.core.clock import show_local
+    from rentpay_cli.core.money import show_kes
+
+    known = plan.float
+    if known is None or known.cents >= plan.total_cents:
+        return
+    held = f"the working account held {show_kes(known.cents)} at {show_local(known.read_at)}"
+    if known.is_outdated:
+        show.line(f"Whether the float covers it is not known: {held}, and money has come in since.")
+        show.next_step("Ask M-Pesa: rentpay balance --wait")
+    else:
+        show.line(f"The float does not cover it: {held}.", "bold red")
 
 
 def _show_unsent(plan: Plan, dry_run: bool, stop_reason: str | None) -> None:
@@ -175,6 +268,7 @@ def _show_unsent(plan: Plan, dry_run: bool, stop_reason: str | None) -> None:
             results={"total": len(plan.sends), "successful": 0, "failed": 0, "skipped": 0, "unclear": 0, "errors": []},
             leftAlone=plan.left_alone,
             floatCovers=plan.is_covered,
+            floatKnown=plan.is_float_known,
             payoutsStopped=stop_reason,
         )
         return
@@ -188,7 +282,7 @@ def _show_unsent(plan: Plan, dry_run: bool, stop_reason: str | None) -> None:
 
 
 def _with_progress(rt: Any, plan: Plan, mended: tuple[Any, ...]) -> Run:
-    from rentpay_cli.flows import retry as flow
+    from rentpay_cli.flows.brake import send_all
 
     if show.wants_json() or not sys.stderr.isatty():
         progress: Any = nullcontext()
@@ -205,10 +299,11 @@ def _with_progress(rt: Any, plan: Plan, mended: tuple[Any, ...]) -> Run:
         )
     with progress as bar:
         task = bar.add_task("", total=len(plan.sends)) if bar else None
-        return flow.carry_out(rt, plan, mended=mended, on_progress=lambda: bar.advance(task) if bar else None)
+        return send_all(rt, plan.sends, mended=mended, on_progress=lambda: bar.advance(task) if bar else None)
 
 
 def _show_run(run: Run, plan: Plan) -> None:
+    from rentpay_cli.core.brake import WORDS
     from rentpay_cli.errors import NeedsAttention
 
     troubles = [*run.failed, *run.unclear, *run.skipped]
@@ -225,8 +320,10 @@ def _show_run(run: Run, plan: Plan) -> None:
             },
             leftAlone=plan.left_alone,
             floatCovers=plan.is_covered,
+            floatKnown=plan.is_float_known,
+            endedEarly=WORDS[run.end] if run.end else None,
         )
-        if run.failed or run.unclear:
+        if run.failed or run.unclear or run.end:
             raise typer.Exit(5 if run.unclear and not run.failed else 6)
         return
     show.line(f"M-Pesa accepted {len(run.accepted)} of {run.total}; whether the owners were paid comes by callback.")
@@ -239,9 +336,11 @@ def _show_run(run: Run, plan: Plan) -> None:
     if run.unclear and not run.failed:
         show.next_step("What is unclear is not sent again until M-Pesa says what became of it.")
         raise typer.Exit(5)
-    if run.failed:
+    if run.failed or run.end:
+        refused = [f"{len(run.failed)} of {run.total} were refused and {len(run.unclear)} are unclear"]
+        early = [f"the run ended early: {WORDS[run.end]}"] if run.end else []
         raise NeedsAttention(
-            f"{len(run.failed)} of {run.total} were refused and {len(run.unclear)} are unclear.",
+            f"{'; '.join(refused + early)}.",
             "See them: rentpay payments --disbursement-status failed",
             code="partly_failed",
         )

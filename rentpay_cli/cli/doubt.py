@@ -133,7 +133,7 @@ def resolve(
         verdict = f"was paid, with receipt {ruling.receipt}" if ruling.receipt else "was NOT paid"
         unsent = "Nothing was sent to the owner from here, as far as this database knows. " if about.never_sent else ""
         confirm(f"{unsent}Rule that {what} of {show_kes(about.amount_cents)} (payment {number}) {verdict}?")
-        state = flow.resolve(rt, ruling)
+        state = flow.resolve(rt, ruling, about)
     if show.wants_json():
         show.document(
             message="Ruling carried out", paymentId=str(number), about=about.direction.value, state=state.value
@@ -253,11 +253,14 @@ def show_stop() -> None:
     Examples:
     rentpay payouts show
     """
+    from rentpay_cli.core.brake import WORDS
+    from rentpay_cli.core.clock import iso_utc, show_local
     from rentpay_cli.core.disburse import follows_restore
     from rentpay_cli.store import health_reads
 
     with runtime() as rt:
         found, owners = health_reads.stop_in_force(rt.reader), health_reads.owner_stops(rt.reader)
+        brake = health_reads.brake_in_force(rt.reader, rt.now())
     if show.wants_json():
         show.document(
             owners=[
@@ -274,10 +277,14 @@ def show_stop() -> None:
             reason=found["reason"] if found else None,
             stoppedBy=found["stopped_by"] if found else None,
             stoppedAt=documents.moment(found["stopped_at"]) if found else None,
+            pausedUntil=iso_utc(brake.until) if brake and brake.until else None,
+            pausedBecause=WORDS[brake.end] if brake and brake.end else None,
         )
         return
     if found is None and not owners:
         show.line("Payouts are not stopped.")
+    if brake and brake.end and brake.until:
+        show.line(f"No payout leaves by itself before {show_local(brake.until)}: {WORDS[brake.end]}.", "yellow")
     for each in owners:
         _show_stop(f"Payouts to {each['owner_name']} are stopped", each)
         if found is None:

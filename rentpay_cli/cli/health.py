@@ -111,9 +111,10 @@ def _show(facts: Facts, found: list[Finding]) -> None:
 
 def _float_words(facts: Facts) -> str:
     due = f"To be sent to owners (pending, or failed and safe to send again): {show_kes(facts.due_cents)}"
-    if facts.float_cents is None:
+    if facts.float is None:
         return f"{due}; the float is not known."
-    return f"{due}; the float held {show_kes(facts.float_cents)} when last read."
+    since = ", and money has come in since" if facts.float.is_outdated else ""
+    return f"{due}; the float held {show_kes(facts.float.cents)} when last read{since}."
 
 
 def _show_json(facts: Facts, found: list[Finding]) -> None:
@@ -141,8 +142,9 @@ def _show_json(facts: Facts, found: list[Finding]) -> None:
         },
         payoutsStopped=facts.stop_reason,
         due=shillings(facts.due_cents),
-        float=None if facts.float_cents is None else shillings(facts.float_cents),
-        floatAt=_moment(facts.float_read_at),
+        float=shillings(facts.float.cents) if facts.float else None,
+        floatAt=_moment(facts.float.read_at) if facts.float else None,
+        floatKnown=facts.float is not None and not facts.float.is_outdated,
         lastCallbackAt=_moment(facts.last_callback_at),
         workerAliveAt=_moment(facts.worker_alive_at),
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rentpay_cli.cli import show
-from rentpay_cli.cli.common import admit_to, confirm, invocation, say_made, talk
+from rentpay_cli.cli.common import admit_to, confirm, fitting, invocation, say_made, talk
 
 if TYPE_CHECKING:
     from rentpay_cli.config import Settings
@@ -193,9 +193,10 @@ def _ask(text: str, default: str, problem: Callable[[str], str], *, secret: bool
     from rentpay_cli.errors import WrongUse
 
     for _ in range(TRIES):
-        answer = str(
-            typer.prompt(text, default=default, hide_input=secret, show_default=bool(default) and not secret, err=True)
-        ).strip()
+        shown = "" if secret else default
+        words = fitting(text, shown)
+        given = typer.prompt(words, default=default, hide_input=secret, show_default=bool(shown), err=True)
+        answer = str(given).strip()
         wrong = problem(answer)
         if not wrong:
             return answer

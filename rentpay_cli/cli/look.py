@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rentpay_cli.cli import completion, documents, sheet, show
+from rentpay_cli.cli import completion, documents, sheet, show, terminal
 from rentpay_cli.cli.common import runtime, talk
 from rentpay_cli.core.access import EVERYTHING
 from rentpay_cli.core.money import shillings, show_kes
@@ -344,13 +344,13 @@ def _marked(status: str, unclear: bool) -> str:
     """The status with its mark, of which a narrow table has room for the mark alone."""
     if not unclear:
         return status
-    return "unclear" if show.is_narrow() else f"{status} (unclear)"
+    return "unclear" if terminal.is_narrow() else f"{status} (unclear)"
 
 
 def _minute(milliseconds: int | None) -> str:
     """A moment for a column, with a shorter year where the table is narrow."""
     text = documents.listed_minute(milliseconds)
-    return re.sub(r" 20([0-9]{2}) ", r" \1 ", text) if show.is_narrow() else text
+    return re.sub(r" 20([0-9]{2}) ", r" \1 ", text) if terminal.is_narrow() else text
 
 
 def _check_choice(option: str, value: str | None, choices: tuple[str, ...]) -> None:
@@ -416,7 +416,7 @@ def history(
             ("Share", "right"),
             ("Disbursement", "status"),
             ("Receipt", "whole"),
-            ("Paid (EAT)" if show.is_narrow() else "Owner paid (EAT)", "whole"),
+            ("Paid (EAT)" if terminal.is_narrow() else "Owner paid (EAT)", "whole"),
         ],
         lines,
         empty="No rent has been paid for this owner yet.",
@@ -431,7 +431,7 @@ def _history_line(row: documents.Row) -> tuple[str, ...]:
         f"{shillings(row['share_cents']):,}",
         _short_share(row),
         row["transaction_id"] or "",
-        documents.listed_minute(row["completed_at"])[: DAY_LENGTH if show.is_narrow() else None],
+        documents.listed_minute(row["completed_at"])[: DAY_LENGTH if terminal.is_narrow() else None],
     )
 
 

@@ -1,7 +1,10 @@
-"""Standard output and error that say in a way of their own that they cannot be written.
+"""Standard output and error: in the order in which things happened, and with words of their own for a failed write.
 
 A full disk or a closed stream must not be taken for a failure of the command, which may have sent money. Whatever
 goes to standard error (talk, logs, what Python itself says of a thread that died) leaves without secrets.
+
+In a pipe, answers wait for each other until there are many, because a list may be long. What is said leaves at once,
+and takes along the answers that came before it; so both are in order wherever they meet.
 """
 
 from __future__ import annotations
@@ -42,12 +45,48 @@ class _Stream:
             raise OutputLost(error.errno, error.strerror) from error
 
 
-class _Talk(_Stream):
-    """Standard error, on which no secret is written."""
+class _Answers(_Stream):
+    """Standard output, whose loss while something else is said is told when it is next written or flushed."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self._lost: OutputLost | None = None
 
     def write(self, text: str) -> int:
-        """Write the text without secrets; raises `OutputLost`."""
+        """Write the text; raises `OutputLost`."""
+        self._tell_loss()
+        return super().write(text)
+
+    def flush(self) -> None:
+        """Write what waits; raises `OutputLost`."""
+        self._tell_loss()
+        super().flush()
+
+    def go_first(self) -> None:
+        """Write what waits before something is said elsewhere, which must be said even if this is lost."""
+        try:
+            super().flush()
+        except OutputLost as lost:
+            self._lost = lost
+
+    def _tell_loss(self) -> None:
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            raise lost
+
+
+class _Talk(_Stream):
+    """Standard error, on which no secret is written, and nothing before the answers that came before it."""
+
+    def __init__(self, stream: Any, answers: _Answers) -> None:
+        super().__init__(stream)
+        self._answers = answers
+
+    def write(self, text: str) -> int:
+        """Write the text without secrets, at once; raises `OutputLost`."""
+        self._answers.go_first()
         super().write(without_secrets(text))
+        self.flush()
         return len(text)
 
 
@@ -59,7 +98,8 @@ def guard() -> None:
     for name, flag, mode in (("stdin", os.O_RDONLY, "r"), ("stdout", os.O_RDONLY, "w"), ("stderr", os.O_WRONLY, "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, flag), mode))
-    sys.stdout, sys.stderr = _Stream(sys.stdout), _Talk(sys.stderr)
+    answers = _Answers(sys.stdout)
+    sys.stdout, sys.stderr = answers, _Talk(sys.stderr, answers)
 
 
 def flush() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rentpay_cli.cli import documents, sheet, show
+from rentpay_cli.cli import documents, sheet, show, terminal
 from rentpay_cli.cli.common import Command, runtime
 from rentpay_cli.core.money import shillings, show_kes
 
@@ -134,7 +134,7 @@ def _has_plot(by: str) -> bool:
     return (
         by in ("day", "month")
         and sys.stdout.isatty()
-        and show.console().width >= PLOT_TERMINAL_COLUMNS
+        and terminal.width() >= PLOT_TERMINAL_COLUMNS
         and (sys.stdout.encoding or "").lower().startswith("utf")
     )
 

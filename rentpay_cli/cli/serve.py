@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rentpay_cli.cli import show
+from rentpay_cli.cli import show, terminal
 from rentpay_cli.cli.common import runtime, talk
 
 if TYPE_CHECKING:
@@ -147,11 +147,12 @@ def _logger() -> Callable[..., None]:
         }
 
     person = sys.stderr.isatty()
+    for_people = structlog.dev.ConsoleRenderer(colors=terminal.has_colours(err=True))
     structlog.configure(
         processors=[
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             clean,
-            structlog.dev.ConsoleRenderer() if person else structlog.processors.JSONRenderer(),
+            for_people if person else structlog.processors.JSONRenderer(),
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,

@@ -7,12 +7,12 @@ a third of that of `rentpay history`. It is loaded for what moves (`console`), a
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rentpay_cli.cli import terminal
 from rentpay_cli.cli.common import invocation
 from rentpay_cli.core.redact import harmless, printable, redact, without_secrets
 
@@ -20,11 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-PIPE_WIDTH = 200
-USUAL_WIDTH = 80
 LONGEST_TEXT = 2000
-NARROW_COLUMNS = 100
-NARROWEST_COLUMNS = 8
 
 
 def wants_json() -> bool:
@@ -97,75 +93,17 @@ def console(*, err: bool = False) -> Console:
     """A console that knows the width of the terminal, and cuts nothing off in a pipe."""
     from rich.console import Console
 
-    return Console(stderr=err, width=_width(err=err), highlight=False, soft_wrap=False)
-
-
-def _width(*, err: bool = False) -> int:
-    stream = sys.stderr if err else sys.stdout
-    asked_for = os.environ.get("COLUMNS", "")
-    if asked_for.isdecimal() and int(asked_for):
-        return int(asked_for)
-    return (os.get_terminal_size(stream.fileno()).columns or USUAL_WIDTH) if stream.isatty() else PIPE_WIDTH
-
-
-def is_narrow() -> bool:
-    """Whether there is too little room for long forms of dates and states in a table."""
-    return _width() < NARROW_COLUMNS
+    return Console(stderr=err, width=terminal.width(err=err), highlight=False, soft_wrap=False)
 
 
 def _shown(text: str) -> str:
     return harmless(without_secrets(text))
 
 
-_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
-
-
-def _styled(text: str, style: str, *, err: bool = False) -> str:
-    """The text in bold or in a colour, on a terminal that has these and a person who wants them."""
-    stream = sys.stderr if err else sys.stdout
-    if not text or not style or not stream.isatty() or os.environ.get("TERM", "dumb") in ("dumb", "unknown"):
-        return text
-    names = [name for name in style.split() if name in ("bold", "dim") or not os.environ.get("NO_COLOR")]
-    return f"\x1b[{';'.join(_STYLES[name] for name in names)}m{text}\x1b[0m" if names else text
-
-
-def _print(lines: Iterable[str], *, err: bool = False) -> None:
-    stream = sys.stderr if err else sys.stdout
-    stream.write("".join(f"{each.rstrip()}\n" for each in lines))
-
-
-def _folded(text: str, width: int) -> list[str]:
-    """The text in lines that are not wider, which break between words; only a word that is wider is broken itself."""
-    from rich.cells import cell_len, chop_cells
-
-    if "\n" not in text and cell_len(text) <= width:  # most are so; a list of 27,777 takes 1.6 s, not 1.9
-        return [text.rstrip()]
-    lines = []
-    for part in text.split("\n"):
-        taken = ""
-        for word in re.findall(r"\s*\S+\s*", part):
-            bare = word.rstrip()
-            if cell_len(taken + bare) > width:
-                lines += [taken] if taken else []
-                *whole, rest = chop_cells(bare, width)
-                lines += whole
-                taken = rest + word[len(bare) :]
-            else:
-                taken += word
-        lines.append(taken)
-    return [each.rstrip() for each in lines]
-
-
-def _padded(text: str, width: int, *, right: bool = False) -> str:
-    from rich.cells import cell_len
-
-    blanks = " " * (width - cell_len(text))
-    return blanks + text if right else text + blanks
-
-
-def line(text: str, style: str = "") -> None:
-    """Print a line of the result."""
-    _print(_styled(each, style) for each in _folded(_shown(text), _width()))
+def line(text: str, style: str = "", *, indent: str = "") -> None:
+    """Print a line of the result; what has no room in it goes on below, as far to the right."""
+    room = max(terminal.NARROWEST_COLUMNS, terminal.width() - len(indent))
+    terminal.write(indent + terminal.styled(each, style) for each in terminal.folded(_shown(text), room))
 
 
 def block(title: str, fields: Iterable[tuple[str, str]]) -> None:
@@ -174,13 +112,14 @@ def block(title: str, fields: Iterable[tuple[str, str]]) -> None:
 
     shown = [(name, _shown(value)) for name, value in fields if value]
     first = max((cell_len(name) for name, _ in shown), default=0)
-    room = max(NARROWEST_COLUMNS, _width() - first - 2)
-    lines = [_styled(each, "bold") for each in _folded(_shown(title), _width())]
+    room = max(terminal.NARROWEST_COLUMNS, terminal.width() - first - 2)
+    lines = [terminal.styled(each, "bold") for each in terminal.folded(_shown(title), terminal.width())]
     for name, value in shown:
         style = status_style(value) if name in _STATUS_FIELDS else ""
-        for number, each in enumerate(_folded(value, room)):
-            lines.append(_styled(_padded("" if number else name, first), "dim") + "  " + _styled(each, style))
-    _print(lines)
+        for number, each in enumerate(terminal.folded(value, room)):
+            before = terminal.padded("" if number else name, first)
+            lines.append(f"{terminal.styled(before, 'dim')}  {terminal.styled(each, style)}")
+    terminal.write(lines)
 
 
 _STATUS_FIELDS = ("Status", "Disbursement", "Rent")
@@ -188,23 +127,26 @@ _STATUS_FIELDS = ("Status", "Disbursement", "Rent")
 
 def copyable(text: str) -> None:
     """Print a line that only the terminal itself breaks, so that it is copied whole."""
-    _print([_shown(text)])
+    terminal.write([_shown(text)])
 
 
 def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *, empty: str) -> None:
     """Print rows below each other; a column is its heading and `left`, `whole` (never broken), `right` or `status`.
 
-    The last may be `below`: in a narrow window it stands below its row, where it has room.
+    The last may be `below`: in a narrow window it stands below its row, where it has room. So does a last `left` one
+    that would have next to none beside it.
     """
     listed = [[_shown(cell) for cell in row] for row in rows]
     if not listed:
         line(empty)
         return
-    gap = 2 if is_narrow() else 3
-    beside = columns[:-1] if is_narrow() and columns[-1][1] == "below" else columns
-    room = _width() - gap * len(beside)
-    widths = _widths(beside, listed, room)
-    if sum(widths) > room:  # a cut amount reads like another amount
+    gap = 2 if terminal.is_narrow() else 3
+    beside = columns[:-1] if terminal.is_narrow() and columns[-1][1] == "below" else columns
+    widths = _widths(beside, listed, terminal.width() - gap * len(beside))
+    if columns[-1][1] == "left" and len(columns) > 1 and _is_squeezed(listed, widths[-1]):
+        beside = columns[:-1]
+        widths = _widths(beside, listed, terminal.width() - gap * len(beside))
+    if sum(widths) > terminal.width() - gap * len(beside):  # a cut amount reads like another amount
         for row in listed:
             block("", ((heading, cell) for (heading, _), cell in zip(columns, row, strict=True)))
         return
@@ -212,11 +154,22 @@ def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *, 
     lines = ["", *_row(beside, widths, gap, [heading for heading, _ in beside], "bold")]
     lines.append(" " + dash * (sum(widths) + gap * (len(beside) - 1)))
     indent = " " * (1 + widths[0] + gap)
+    room = max(terminal.NARROWEST_COLUMNS, terminal.width() - len(indent))
     for row in listed:
         lines += _row(beside, widths, gap, row[: len(beside)])
         below = [cell for cell in row[len(beside) :] if cell]
-        lines += [indent + each for cell in below for each in _folded(cell, _width() - len(indent))]
-    _print([*lines, ""])
+        lines += [indent + each for cell in below for each in terminal.folded(cell, room)]
+    terminal.write([*lines, ""])
+
+
+READABLE_COLUMNS = 16
+
+
+def _is_squeezed(rows: Sequence[Sequence[str]], width: int) -> bool:
+    """Whether the texts of the last column would be hard to read, or to copy, in a width that they do not all need."""
+    from rich.cells import cell_len
+
+    return width < READABLE_COLUMNS and any(cell_len(row[-1]) > width for row in rows)
 
 
 def _row(
@@ -226,8 +179,8 @@ def _row(
     drawn = []
     for (_, kind), width, cell in zip(columns, widths, cells, strict=True):
         look = style or (status_style(cell) if kind == "status" else "")
-        parts = (_padded(each, width, right=kind == "right") for each in _folded(cell, width))
-        drawn.append([_styled(each, look) for each in parts])
+        parts = (terminal.padded(each, width, right=kind == "right") for each in terminal.folded(cell, width))
+        drawn.append([terminal.styled(each, look) for each in parts])
     height = max(map(len, drawn))
     filled = [parts + [" " * width] * (height - len(parts)) for parts, width in zip(drawn, widths, strict=True)]
     return [" " + (" " * gap).join(parts) for parts in zip(*filled, strict=True)]
@@ -242,7 +195,8 @@ def _widths(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], r
     words = [max(cell_len(word) for cell in column for word in (cell.split() or [""])) for column in cells]
     loose = [number for number, (_, kind) in enumerate(columns) if kind in ("left", "below")]
     while sum(widths) > room:
-        giving = [n for n in loose if widths[n] > words[n]] or [n for n in loose if widths[n] > NARROWEST_COLUMNS]
+        giving = [n for n in loose if widths[n] > words[n]]
+        giving = giving or [n for n in loose if widths[n] > terminal.NARROWEST_COLUMNS]
         if not giving:
             break
         widths[max(giving, key=widths.__getitem__)] -= 1
@@ -271,11 +225,16 @@ def status_style(value: str) -> str:
     return "bold red" if "unclear" in words else (known[0] if known else "")
 
 
-def status_text(value: str) -> Text:
-    """The status in its colour, for what rich draws."""
+def drawn_text(text: str, style: str = "", *, cut: bool = False) -> Text:
+    """The text for what rich draws, in a style of ours; one that may be cut stays on its line, whatever is left."""
     from rich.text import Text
 
-    return Text(value, style=status_style(value))
+    return Text(_shown(text), style=terminal.known(style), no_wrap=cut or None, overflow="ellipsis" if cut else None)
+
+
+def status_text(value: str) -> Text:
+    """The status in its colour, for what rich draws."""
+    return drawn_text(value, status_style(value))
 
 
 def error(code: str, message: str, hint: str, exit_status: int) -> None:
@@ -288,23 +247,23 @@ def error(code: str, message: str, hint: str, exit_status: int) -> None:
         print_json({"success": False, "error": {"code": code, "message": message, "hint": hint}})
         return
     word = "Unclear: " if exit_status == 5 else "Attention: " if exit_status == 6 else "Error: "
-    first, *rest = _folded(word + message, _width(err=True))
-    _print([_styled(first[: len(word)], "bold red", err=True) + first[len(word) :], *rest], err=True)
+    first, *rest = terminal.folded(word + message, terminal.width(err=True))
+    terminal.write([terminal.styled(first[: len(word)], "bold red", err=True) + first[len(word) :], *rest], err=True)
     if hint:
-        _print(_after("  →", hint), err=True)
+        terminal.write(_after("  →", hint), err=True)
 
 
 def next_step(text: str) -> None:
     """Suggest the next command to a person, on standard error."""
     if not invocation.json:
-        _print(_after("→", _shown(text)), err=True)
+        terminal.write(_after("→", _shown(text)), err=True)
 
 
 def _after(sign: str, text: str) -> list[str]:
     """What to do next, with its further lines below its first."""
-    room = max(NARROWEST_COLUMNS, _width(err=True) - len(sign) - 1)
-    lines = [each for part in _with_whole_commands(text, room).split("\n") for each in _folded(part, room)]
-    signs = [_styled(sign, "dim", err=True), *[" " * len(sign)] * (len(lines) - 1)]
+    room = max(terminal.NARROWEST_COLUMNS, terminal.width(err=True) - len(sign) - 1)
+    lines = [each for part in _with_whole_commands(text, room).split("\n") for each in terminal.folded(part, room)]
+    signs = [terminal.styled(sign, "dim", err=True), *[" " * len(sign)] * (len(lines) - 1)]
     return [f"{before} {each}" for before, each in zip(signs, lines, strict=True)]
 
 

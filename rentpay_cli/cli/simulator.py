@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rentpay_cli.cli.common import talk
+
 if TYPE_CHECKING:
     from rentpay_cli.simulator.options import Options
     from rentpay_cli.simulator.server import Started
@@ -82,11 +84,12 @@ def simulator(
 
     Faults: PRODUCT is oauth, stk, stk-query, b2b, status, balance or any.
     FAULT is lost, 503-before, 503-after, html, empty, spike, slow,
-    no-callback, callback-twice, callback-early, queue-timeout, result,
-    other-name, not-found or pending. After commas may follow times=N (1 unless a
-    probability is given), probability=P, and code=C for result, seconds=S
-    for slow, moved=true for queue-timeout. To POST one: {"fault":
-    "b2b:lost"}, or {"faults": ["b2b:lost", "stk:no-callback"]}.
+    no-callback, callback-twice, callback-early, callback-late,
+    queue-timeout, result, other-name, not-found or pending. After commas
+    may follow times=N (1 unless a probability is given), probability=P, and
+    code=C for result, seconds=S for slow and callback-late, moved=true for
+    queue-timeout. To POST one: {"fault": "b2b:lost"}, or {"faults":
+    ["b2b:lost", "stk:no-callback"]}.
 
     Examples:
 
@@ -137,7 +140,7 @@ def _announce(settings: Options, started: Started, *, as_json: bool, quiet: bool
     sys.stdout.write(show(started.environment, started.base_url))
     sys.stdout.flush()
     if not quiet:
-        sys.stderr.write(f"A local M-Pesa for {settings.short_code} listens on {started.base_url}. Ctrl-C stops it.\n")
+        talk(f"A local M-Pesa for {settings.short_code} listens on {started.base_url}. Ctrl-C stops it.")
 
 
 @contextmanager

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rentpay_cli.cli import documents, show
+from rentpay_cli.cli import documents, show, terminal
 from rentpay_cli.cli.common import invocation, runtime
 from rentpay_cli.core.clock import show_local
 from rentpay_cli.core.money import shillings
@@ -20,7 +18,6 @@ from rentpay_cli.core.money import shillings
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
-    from rich.text import Text
 
     from rentpay_cli.runtime import Runtime
 
@@ -38,7 +35,7 @@ def watch(
     """
     from rentpay_cli.errors import WrongUse
 
-    if invocation.json or not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":
+    if invocation.json or not terminal.has_styles():
         raise WrongUse(
             "A live screen needs a terminal.",
             "For one payment: rentpay status ID --watch. For scripts: rentpay payments --json",
@@ -87,16 +84,15 @@ def _look(rt: Runtime) -> dict[str, Any]:
 
 
 def screen(seen: dict[str, Any], rows: int) -> RenderableType:
-    """What was seen, cut so that each part has a share of the screen."""
+    """What was seen, cut so that each part has a share of the terminal."""
     from rich.console import Group
-    from rich.text import Text
 
     left = max(3, rows - FRAME_ROWS)
     needed = seen["findings"][: max(1, left // 3)]
     travelling = seen["on_their_way"][: max(1, (left - len(needed)) // 2)]
     payments = seen["payments"][: max(1, left - len(needed) - len(travelling))]
     return Group(
-        Text(seen["heading"], style="bold"),
+        show.drawn_text(seen["heading"], "bold"),
         _part("What needs a person", len(seen["findings"]), _needs(needed), "Nothing."),
         _part("On their way to owners", len(seen["on_their_way"]), _travelling(travelling), "Nothing."),
         _part("Payments", len(payments), _payments(payments), "None yet."),
@@ -105,16 +101,16 @@ def screen(seen: dict[str, Any], rows: int) -> RenderableType:
 
 def _part(title: str, count: int, table: Table, empty: str) -> RenderableType:
     from rich.console import Group
-    from rich.text import Text
 
-    return Group("", Text(f"{title} ({count})" if count else title, style="bold cyan"), table if count else Text(empty))
+    heading = show.drawn_text(f"{title} ({count})" if count else title, "bold cyan")
+    return Group("", heading, table if count else show.drawn_text(empty))
 
 
 def _table(*columns: tuple[str, str]) -> Table:
     """Columns are `left`, `right`, or `cut`: the one that gives way where the terminal is narrow."""
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=terminal.known("dim"))
     for heading, kind in columns:
         table.add_column(
             heading, justify="right" if kind == "right" else "left", no_wrap=kind != "cut", overflow="ellipsis"
@@ -122,17 +118,10 @@ def _table(*columns: tuple[str, str]) -> Table:
     return table
 
 
-def _cut(text: str, style: str = "") -> Text:
-    """A text that stays on one line, whatever is left of it."""
-    from rich.text import Text
-
-    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
-
-
 def _needs(findings: list[Any]) -> Table:
     table = _table(("What", "cut"), ("Do", "left"))
     for each in findings:
-        table.add_row(_cut(each.text, "bold red"), each.command)
+        table.add_row(show.drawn_text(each.text, "bold red", cut=True), each.command)
     return table
 
 
@@ -142,7 +131,7 @@ def _travelling(rows: list[documents.Row]) -> Table:
         table.add_row(
             str(row["id"]),
             documents.listed_minute(row["created_at"]),
-            _cut(row["owner_name"]),
+            show.drawn_text(row["owner_name"], cut=True),
             f"{shillings(row['amount_cents']):,}",
             show.status_text(_words(row)),
         )
@@ -167,7 +156,7 @@ def _payments(rows: list[documents.Row]) -> Table:
         table.add_row(
             str(row["id"]),
             documents.listed_minute(row["created_at"]),
-            _cut(row["property_name"]),
+            show.drawn_text(row["property_name"], cut=True),
             f"{shillings(row['amount_cents']):,}",
             show.status_text(row["status"] + (" (unclear)" if row["collection_state"] == "unclear" else "")),
             show.status_text(_words(row) if row["disbursement_status"] else ""),

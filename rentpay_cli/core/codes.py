@@ -209,6 +209,9 @@ _B2B = [
     ),
 ]
 _STOPPING = frozenset({"2001", "8006", "18", "21"})
+FLOAT_TOO_LOW = ("1", "5")
+"""A payout's result codes for too little money in the working account."""
+_OF_THE_SHARE = frozenset({"2", "3", "7", "8", "12", "14", "1005", "2007", "2040", "2202", "SFC_IC0003"})
 
 _QUERY_FAILED = "The question failed: it says nothing about the payment. Mend the operator, then ask again."
 _STATUS = [
@@ -304,6 +307,11 @@ def payout_advice(code: str) -> Advice:
     """Whether a payout that ended with the code may be sent again; an unknown code is for a person."""
     row = look_up(Family.B2B, code)
     return row.advice if row else Advice.ASK
+
+
+def blames_the_share(code: str) -> bool:
+    """Whether a payout ended so because of its receiver or its amount, so that the next may well go through."""
+    return code in _OF_THE_SHARE
 
 
 def says_nothing_moved(family: Family, code: str) -> bool:

@@ -33,6 +33,7 @@ class Refusal(StrEnum):
     """Why a share must not be sent; the value is the code that scripts see."""
 
     STOPPED = "payouts_stopped"
+    FLOAT_RAN_OUT = "float_ran_out"
     HELD = "held"
     NOT_PAID = "not_paid"
     NO_RECEIPT = "receipt_unknown"
@@ -45,6 +46,31 @@ class Refusal(StrEnum):
     MEND_FIRST = "mend_first"
     NEVER = "never_again"
     ASK = "not_certain"
+    NOT_CONFIRMED = "not_confirmed"
+    BUSY = "busy"
+
+
+WORDS = {
+    Refusal.STOPPED: "all payouts are stopped",
+    Refusal.FLOAT_RAN_OUT: "the float ran out during the run",
+    Refusal.HELD: "it is held for a person to look at",
+    Refusal.NOT_PAID: "the tenant has not paid yet",
+    Refusal.NO_RECEIPT: "M-Pesa confirmed the tenant's payment, but its receipt has not come yet",
+    Refusal.PAYMENT_FAILED: "the tenant's payment failed",
+    Refusal.REVERSED: "the tenant's payment was reversed",
+    Refusal.NOT_REQUIRED: "it moves no M-Pesa money to the owner",
+    Refusal.COMPLETED: "the owner was already paid",
+    Refusal.UNCLEAR: (
+        "it was sent and M-Pesa has not said whether the owner was paid; a second transfer could pay twice"
+    ),
+    Refusal.UNDER_WAY: "it is on its way: M-Pesa has not said yet whether the owner was paid",
+    Refusal.MEND_FIRST: "the cause of the last failure must be mended first",
+    Refusal.NEVER: "the last failure is of a kind that must not be sent again",
+    Refusal.ASK: "the last failure does not prove that nothing moved",
+    Refusal.NOT_CONFIRMED: "M-Pesa has not confirmed by query yet that the tenant paid",
+    Refusal.BUSY: "another process works on it just now",
+}
+"""Why, as a person would say it after "it was not disbursed"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +83,8 @@ class Share:
     advice: Advice | None = None
     has_receipt: bool = True
     is_held: bool = False
+    is_stopped: bool = False
+    float_ran_out: bool = False
 
 
 def follows_restore(stop_reason: str) -> bool:
@@ -94,4 +122,6 @@ def why_not(share: Share, *, mended: Iterable[Advice] = ()) -> Refusal | None:
         return Refusal.HELD
     if share.advice in _BY_ADVICE and share.advice not in set(mended):
         return _BY_ADVICE[share.advice]
-    return None
+    if share.is_stopped:
+        return Refusal.STOPPED
+    return Refusal.FLOAT_RAN_OUT if share.float_ran_out else None

@@ -31,9 +31,13 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """The request may have reached M-Pesa and may have moved money: we cannot know."""
+    """The request may have reached M-Pesa and may have moved money: we cannot know.
+
+    With `slow_down` M-Pesa said that too many requests come, or that it is busy.
+    """
 
     reason: str
+    slow_down: bool = False
 
 
 @dataclass(frozen=True, slots=True)

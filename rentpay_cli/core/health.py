@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rentpay_cli.core.clock import show_local
+from rentpay_cli.core.float_reading import FloatReading
 from rentpay_cli.core.money import shillings, show_kes
 
 
@@ -53,8 +54,7 @@ class Facts:
     changes_held: int = 0
     changed_property_id: int | None = None
     due_cents: int = 0
-    float_cents: int | None = None
-    float_read_at: datetime | None = None
+    float: FloatReading | None = None
     unheard_of: int = 0
     last_callback_at: datetime | None = None
     worker_alive_at: datetime | None = None
@@ -150,13 +150,14 @@ def _failed(facts: Facts, _: Thresholds) -> Iterator[Finding]:
 
 
 def _float(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
-    if facts.float_cents is None or facts.float_read_at is None:
+    known = facts.float
+    if known is None:
         return
-    read, command = f"{show_kes(facts.float_cents)} on {show_local(facts.float_read_at)}", "rentpay balance --wait"
-    if facts.float_cents < facts.due_cents:
+    read, command = f"{show_kes(known.cents)} on {show_local(known.read_at)}", "rentpay balance --wait"
+    if known.falls_short_of(facts.due_cents):
         text = f"The float does not cover what is due: {read}, and {show_kes(facts.due_cents)} waits to be sent."
         yield Finding("low_float", text, command)
-    elif facts.float_cents < thresholds.float_cents:
+    elif known.falls_short_of(thresholds.float_cents):
         yield Finding("low_float", f"The float is under {show_kes(thresholds.float_cents)}: {read}.", command)
 
 
@@ -293,9 +294,9 @@ def _gauges(facts: Facts) -> Iterator[tuple[str, str, int | float | None]]:
     yield "owners_stopped", "Owners whose payouts alone are stopped.", facts.owners_stopped
     yield "paybill_changes_held", "Changes of where rent goes that wait for a person.", facts.changes_held
     yield "due_shillings", "What waits to be sent to owners.", shillings(facts.due_cents)
-    known = facts.float_cents
-    yield "float_shillings", "What the working account held last.", None if known is None else shillings(known)
-    yield "float_read_timestamp_seconds", "When the float was read.", _seconds(facts.float_read_at)
+    known = facts.float
+    yield "float_shillings", "What the working account held last.", shillings(known.cents) if known else None
+    yield "float_read_timestamp_seconds", "When the float was read.", _seconds(known.read_at) if known else None
     yield "last_callback_timestamp_seconds", "When the last callback came.", _seconds(facts.last_callback_at)
     yield "worker_alive_timestamp_seconds", "When the worker last finished a round.", _seconds(facts.worker_alive_at)
 

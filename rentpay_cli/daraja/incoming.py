@@ -24,6 +24,9 @@ MAX_ID_LENGTH = 120
 TOKEN_REFUSED = frozenset({"400.003.01", "401.002.01", "401.003.01", "404.001.03", "oauth.v2.InvalidAccessToken"})
 """The gateway did not let the access token in: M-Pesa never saw the request."""
 
+TOO_MANY_REQUESTS = 429
+_RATE_CODES = ("500.003.02", "500.003.03")
+_RATE_WORDS = ("spike arrest", "system is busy", "quota violation", "rate limit", "too many requests")
 _STK_REFUSALS = ("merchant does not exist", "wrong credentials", "unable to lock subscriber")
 _ORGANISATION_FOUND = ("4000", "0")
 _RECEIPT = re.compile(r"[A-Z0-9]{6,20}", re.IGNORECASE)
@@ -90,8 +93,11 @@ def payment_reply(status: int, body: bytes, family: Family) -> PaymentReply:
     """What the reply to a push, a payout or an asynchronous question says (Daraja, tables 3 and 5.1)."""
     document = parse(body)
     if document is None:
-        return Unanswered(f"M-Pesa answered HTTP {status} without a readable body.")
+        return Unanswered(f"M-Pesa answered HTTP {status} without a readable body.", status == TOO_MANY_REQUESTS)
     error = gateway_error(document)
+    if status == TOO_MANY_REQUESTS or (error is not None and _asks_for_less(*error)):
+        code, text = error or ("", "too many requests")
+        return Unanswered(f"M-Pesa answered HTTP {status}, {code or 'a fault'}: {text}", slow_down=True)
     if error is not None:
         code, text = error
         accepted_too = code_text(document.get("ResponseCode")) == "0"
@@ -103,6 +109,8 @@ def payment_reply(status: int, body: bytes, family: Family) -> PaymentReply:
         return Unanswered(f"M-Pesa answered HTTP {status} without a response code.")
     if response_code != "0":
         description = _text(document.get("ResponseDescription"))
+        if _asks_for_less(response_code, description):
+            return Unanswered(f"M-Pesa answered {response_code}: {description}", slow_down=True)
         if not says_nothing_moved(family, response_code):
             return Unanswered(f"M-Pesa answered {response_code}, which proves nothing: {description}")
         return Refused(response_code, description)
@@ -166,9 +174,14 @@ def gateway_error(document: dict[str, Any]) -> tuple[str, str] | None:
     return None
 
 
+def _asks_for_less(code: str, text: str) -> bool:
+    """Whether the error says that too many requests come, or that M-Pesa is busy (Daraja, 3)."""
+    return code in _RATE_CODES or "ratelimit" in code.lower() or any(words in text.lower() for words in _RATE_WORDS)
+
+
 def _certainly_refused(status: int, code: str, text: str, family: Family) -> bool:
     """Whether the error proves that M-Pesa never acted on the request."""
-    if not code or "ratelimit" in code:
+    if not code:
         return False
     if code == "500.001.1001" and family is Family.STK:
         return any(words in text.lower() for words in _STK_REFUSALS)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from rentpay_cli.config import PAY_OUT
 from rentpay_cli.core.evidence import Acknowledged, Refused
-from rentpay_cli.errors import RuleRefused
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import enquiries, journal
 
 
-def ask_balance(rt: Runtime) -> int:
-    """Send the question and return its number; raises `RuleRefused` if M-Pesa did not take it."""
+@dataclass(frozen=True, slots=True)
+class NotTaken:
+    """M-Pesa did not take the question, and why."""
+
+    reason: str
+
+
+def ask_balance(rt: Runtime) -> int | NotTaken:
+    """Send the question and return its number; raises `MpesaUnreachable` before it is written down."""
     rt.settings.require(PAY_OUT)
     rt.mpesa.prepare()
     token = rt.new_token()
@@ -30,6 +38,4 @@ def ask_balance(rt: Runtime) -> int:
         if not isinstance(reply, Acknowledged):
             enquiries.settle(session, session.merge(enquiry), "refused", text, rt.now())
         journal.write(session, rt.now(), rt.actor, "M-Pesa answered", about="balance", question=enquiry.id, answer=text)
-    if isinstance(reply, Acknowledged):
-        return enquiry.id or 0
-    raise RuleRefused(f"M-Pesa did not take the question: {text}", "Try again; a question moves no money.")
+    return (enquiry.id or 0) if isinstance(reply, Acknowledged) else NotTaken(text)

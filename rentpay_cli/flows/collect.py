@@ -16,7 +16,7 @@ from rentpay_cli.core.evidence import Acknowledged, Refused
 from rentpay_cli.core.fee import divide
 from rentpay_cli.core.money import show_kes
 from rentpay_cli.core.phone import mask_phone, parse_phone
-from rentpay_cli.errors import MpesaUnreachable, OutcomeUnknown, RuleRefused, WrongUse
+from rentpay_cli.errors import RuleRefused, WrongUse
 from rentpay_cli.flows.learn import Source, learn
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, disbursements, journal, payments, register
@@ -39,6 +39,23 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class NotAsked:
+    """M-Pesa refused the request, or could not be reached: no prompt appears."""
+
+    payment_id: int
+    phone: str
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PerhapsAsked:
+    """No usable answer came: the tenant may see the prompt."""
+
+    payment_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """A payment that moved outside M-Pesa was booked."""
 
@@ -56,11 +73,11 @@ def initiate(
     amount_cents: int | None = None,
     tenant_reference: str | None = None,
     force: bool = False,
-) -> Asked:
+) -> Asked | NotAsked | PerhapsAsked:
     """Ask a tenant for rent.
 
-    Raises `RuleRefused` if the phone must not be prompted now or M-Pesa refuses, `OutcomeUnknown` if M-Pesa did not
-    answer, `NotFound` and `WrongUse` for what the register does not have or an amount that M-Pesa cannot move.
+    Raises `RuleRefused` if the phone must not be prompted now, `NotFound` and `WrongUse` for what the register does not
+    have or an amount that M-Pesa cannot move, and `MpesaUnreachable` before anything is written down.
     """
     rt.settings.require(COLLECT)
     with rt.database.transaction() as session:  # say what is wrong before M-Pesa is asked for a token
@@ -111,21 +128,9 @@ def initiate(
                 number,
                 place.name,
             )
-        case Refused(code="not_sent"):
-            raise MpesaUnreachable(
-                f"{mask_phone(number)} was not asked for payment {payment_id}. {reply.text}",
-                "Find out why: rentpay doctor. Then ask again: rentpay initiate",
-            )
-        case Refused():
-            raise RuleRefused(
-                f"M-Pesa refused to ask {mask_phone(number)} for payment {payment_id}: {reply.text} ({reply.code}).",
-                f"Nothing was asked. What the code means: rentpay explain {reply.code}",
-                code="mpesa_refused",
-            )
-    raise OutcomeUnknown(
-        f"M-Pesa did not answer, so that the tenant may still see the prompt for payment {payment_id}.",
-        f"Do not ask again before it is known; see: rentpay status {payment_id}",
-    )
+        case Refused(code, text):
+            return NotAsked(payment_id, number, code, text)
+    return PerhapsAsked(payment_id)
 
 
 def record_payment(

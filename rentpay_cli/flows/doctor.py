@@ -242,7 +242,7 @@ def _news(rt: Runtime) -> Checks:
             f"{row['account']}: {show_kes(row['available_cents'])} on {show_local(from_milliseconds(row['read_at']))}."
         )
         yield _ok("balance", held)
-    if known.float_cents is None:
+    if known.float is None:
         yield Check("balance", Result.NOTE, "The float is not known.", "rentpay balance --wait")
 
 

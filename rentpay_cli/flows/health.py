@@ -32,7 +32,6 @@ def facts(rt: Runtime, thresholds: Thresholds) -> Facts:
         untold_since=before(days=1),
     )
     stop = health_reads.stop_in_force(rt.reader) or {}
-    reading = health_reads.last_float(rt.reader) or {}
     counts: dict[str, Any] = {name: int(value) for name, value in row.items() if name not in _OPTIONAL}
     refused = row["refused_at"] is not None and int(row["refused_at"]) > before(days=1)
     return Facts(
@@ -49,8 +48,7 @@ def facts(rt: Runtime, thresholds: Thresholds) -> Facts:
         stop_reason=stop.get("reason"),
         stopped_at=_moment(stop.get("stopped_at")),
         changed_property_id=row["changed_property_id"],
-        float_cents=reading.get("available_cents"),
-        float_read_at=_moment(reading.get("read_at")),
+        float=health_reads.last_float(rt.reader),
     )
 
 

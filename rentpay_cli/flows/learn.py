@@ -22,6 +22,7 @@ from rentpay_cli.core.money import show_kes
 from rentpay_cli.core.notices import OWNER, Audience
 from rentpay_cli.core.paybill import same_organisation
 from rentpay_cli.store import attempts, disbursements, journal, notices, payments, register, stops
+from rentpay_cli.store.engine import lock_payouts
 from rentpay_cli.store.tables import Attempt, Owner, Payment
 
 OTHER_RECEIVER = "other receiver"
@@ -59,6 +60,8 @@ def learn_about(
     session: Session, attempt: Attempt, evidence: Evidence, *, source: Source, actor: str, at: datetime
 ) -> Learned:
     """The same as `learn`, for an attempt that the caller has locked."""
+    if _may_stop_payouts(attempt, evidence):
+        lock_payouts(session, alone=True)  # before the rows that a claim locks: no lock is taken out of order
     payment_id = payment_of(session, attempt)
     state = State(attempt.state)
     disbelieved = _why_not_believed(session, attempt, evidence)
@@ -264,12 +267,32 @@ def _check_receiver(session: Session, attempt: Attempt, payment_id: int, name: s
     journal.raise_finding(session, at, OTHER_RECEIVER, text, payment_id=payment_id, attempt_id=attempt.id)
 
 
+def _may_stop_payouts(attempt: Attempt, evidence: Evidence) -> bool:
+    """Whether a stop may follow: after a failure of our own credential, or if another name than confirmed was paid."""
+    if attempt.direction != Direction.PAYOUT.value:
+        return False
+    match evidence:
+        case Refused(code) | NotMoved(code):
+            return _is_our_credential(code)
+        case Moved(receiver_name=name):
+            return name is not None
+    return False
+
+
+def _is_our_credential(code: str) -> bool:
+    row = look_up(Family.B2B, code)
+    return row is not None and row.stops_payouts
+
+
 def _stop_payouts_if_needed(session: Session, evidence: Refused | NotMoved, at: datetime) -> None:
     """After a failure of our own credential no payout leaves: repeated tries lock the operator (Daraja, 5.4)."""
-    row = look_up(Family.B2B, evidence.code)
-    if row is None or not row.stops_payouts:
+    if not _is_our_credential(evidence.code):
         return
-    reason = f"M-Pesa answered {evidence.code}: {evidence.text}"
+    stop_by_itself(session, f"M-Pesa answered {evidence.code}: {evidence.text}", at)
+
+
+def stop_by_itself(session: Session, reason: str, at: datetime) -> None:
+    """Stop all payouts without a person, and tell the operator; nothing, if they are stopped already."""
     stop_id = stops.stop(session, reason, "rentpay", at)
     if stop_id is not None:
         journal.write(session, at, "rentpay", "payouts stopped", reason=reason)

@@ -36,7 +36,12 @@ class Question:
     payment_id: int
     direction: Direction
     amount_cents: int
-    never_sent: bool = False
+    attempt_id: int | None
+    """None if it is a share that was never sent from here."""
+
+    @property
+    def never_sent(self) -> bool:
+        return self.attempt_id is None
 
 
 def read_ruling(payment_id: int, paid: str | None, not_paid: bool, reason: str | None) -> Ruling:
@@ -60,17 +65,29 @@ def read_ruling(payment_id: int, paid: str | None, not_paid: bool, reason: str |
 def question(rt: Runtime, ruling: Ruling) -> Question:
     """What the ruling would be about; raises `RuleRefused` if there is nothing to rule on."""
     with rt.database.transaction() as session:
-        about = _open_to_ruling(session, ruling)
-        if isinstance(about, Disbursement):
-            return Question(ruling.payment_id, Direction.PAYOUT, about.amount_cents, never_sent=True)
-        return Question(ruling.payment_id, Direction(about.direction), about.amount_cents)
+        return _question(ruling.payment_id, _open_to_ruling(session, ruling))
 
 
-def resolve(rt: Runtime, ruling: Ruling) -> State:
-    """Carry the ruling out and return the attempt's state; raises `RuleRefused` if it cannot be."""
+def _question(payment_id: int, about: Attempt | Disbursement) -> Question:
+    if isinstance(about, Disbursement):
+        return Question(payment_id, Direction.PAYOUT, about.amount_cents, None)
+    return Question(payment_id, Direction(about.direction), about.amount_cents, about.id)
+
+
+def resolve(rt: Runtime, ruling: Ruling, asked: Question | None = None) -> State:
+    """Carry the ruling out and return the attempt's state; raises `RuleRefused` if it cannot be.
+
+    It cannot if it would be about anything else by now than what the person was asked about.
+    """
     at = rt.now()
     with rt.database.transaction() as session:
         about = _open_to_ruling(session, ruling)
+        if asked is not None and asked != _question(ruling.payment_id, about):
+            raise RuleRefused(
+                f"The ruling on payment {ruling.payment_id} was not carried out: there was news about it meanwhile.",
+                f"See: rentpay status {ruling.payment_id}",
+                code="ruling_refused",
+            )
         attempt = _not_sent_from_here(rt, session, about, at) if isinstance(about, Disbursement) else about
         journal.write(
             session,
@@ -106,18 +123,18 @@ def _open_to_ruling(session: Session, ruling: Ruling) -> Attempt | Disbursement:
     """What a person may rule on: the tenant's attempt, while that is open, else the last payout.
 
     A share that was never sent from here may be ruled paid, too: after a restore the database has forgotten payouts.
+    Attempts are locked before what they are about, as whoever reads M-Pesa's news does at the same moment.
     """
-    payment = payments.get(session, ruling.payment_id)
     collection = attempts.of_payment(session, ruling.payment_id)
+    payment = payments.get(session, ruling.payment_id)
     if collection is None:
         raise _nothing_to_rule(ruling.payment_id, "it moved no M-Pesa money")
     if payment.status != PaymentStatus.SUCCESS.value or collection.receipt is None:
         return _may_rule(collection, ruling, failed=payment.status == PaymentStatus.FAILED.value)
     assert payment.disbursement_id is not None  # a payment that succeeded has one
-    disbursement = disbursements.get(session, payment.disbursement_id)
     payouts = attempts.of_disbursement(session, payment.disbursement_id)
     if not payouts:
-        return _may_rule_unsent(disbursement, ruling)
+        return _may_rule_unsent(disbursements.get(session, payment.disbursement_id), ruling)
     if any(payout.state == State.MOVED for payout in payouts):
         raise _nothing_to_rule(ruling.payment_id, "the owner was paid, and there is a receipt")
     return _may_rule(payouts[-1], ruling, failed=payouts[-1].state == State.NOT_MOVED)

@@ -141,7 +141,7 @@ class Gateway:
         reply = deed(struck)
         courier = self._courier_holder[0]
         if reply.errand is not None:
-            await courier.send(reply.errand, self.world.options.delay_seconds)
+            await courier.send(reply.errand, self.world.options.delay_seconds + struck.late_seconds)
         if struck.slow_seconds:
             await courier.pause(struck.slow_seconds)
         return await self._worded(request, reply, struck)

@@ -41,6 +41,7 @@ KINDS: dict[str, Kind] = {
     "no-callback": Kind("callback", _CALLING_BACK, "the result is never sent"),
     "callback-twice": Kind("callback", _CALLING_BACK, "the result is sent twice at the same moment"),
     "callback-early": Kind("callback", _CALLING_BACK, "the result arrives before the answer"),
+    "callback-late": Kind("callback", _CALLING_BACK, "the result arrives `seconds` later (5 unless given)"),
     "queue-timeout": Kind(
         "callback",
         _RESULT_ENVELOPE,
@@ -52,7 +53,8 @@ KINDS: dict[str, Kind] = {
     "pending": Kind("outcome", frozenset(("stk-query",)), "HTTP 500, The transaction is being processed"),
 }
 
-DEFAULT_SLOW_SECONDS = 5.0
+DEFAULT_SECONDS = 5.0
+_TIMED = ("slow", "callback-late")
 
 
 class BadFault(ValueError):
@@ -68,7 +70,7 @@ class Fault:
     left: int | None = 1
     probability: float = 1.0
     code: str = ""
-    seconds: float = DEFAULT_SLOW_SECONDS
+    seconds: float = DEFAULT_SECONDS
     moved: bool = False
     struck: int = 0
 
@@ -92,7 +94,7 @@ class Fault:
         }
         if self.name == "result":
             shown["code"] = self.code
-        if self.name == "slow":
+        if self.name in _TIMED:
             shown["seconds"] = self.seconds
         if self.name == "queue-timeout":
             shown["moved"] = self.moved
@@ -120,6 +122,12 @@ class Struck:
         """How long to hold the answer back."""
         fault = self.by_stage.get("pace")
         return fault.seconds if fault else 0.0
+
+    @property
+    def late_seconds(self) -> float:
+        """How much later than usual the result is sent."""
+        fault = self.by_stage.get("callback")
+        return fault.seconds if fault and fault.name == "callback-late" else 0.0
 
     @property
     def result_code(self) -> str:
@@ -210,7 +218,7 @@ def _set(fault: Fault, setting: str) -> str:
             fault.left = _times(value)
         case "probability", _:
             fault.probability = _number(key, value, upper=1)
-        case "seconds", "slow":
+        case "seconds", _ if fault.name in _TIMED:
             fault.seconds = _number(key, value, upper=3600)
         case "code", "result":
             fault.code = _code(value)

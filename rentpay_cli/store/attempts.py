@@ -80,26 +80,18 @@ def by_token(session: Session, digest: str) -> Attempt | None:
 
 
 def of_payment(session: Session, payment_id: int) -> Attempt | None:
-    """The attempt to collect a payment; None if it was not asked for by M-Pesa."""
+    """The attempt to collect a payment, locked until the transaction ends; None if it was not asked for by M-Pesa."""
     return session.exec(select(Attempt).where(Attempt.payment_id == payment_id).with_for_update(key_share=True)).first()
 
 
-_OF_DISBURSEMENT = (
+_OF_DISBURSEMENT = locking(
     select(Attempt).where(Attempt.disbursement_id == bindparam("disbursement")).order_by(col(Attempt.number))
 )
 
 
 def of_disbursement(session: Session, disbursement_id: int) -> list[Attempt]:
-    """Every attempt to pay out a disbursement, oldest first."""
+    """Every attempt to pay out a disbursement, oldest first, locked until the transaction ends."""
     return list(session.execute(_OF_DISBURSEMENT, {"disbursement": disbursement_id}).scalars())
-
-
-_STATES = select(_TABLE.c.state).where(_TABLE.c.disbursement_id == bindparam("disbursement")).order_by(_TABLE.c.number)
-
-
-def states_of_disbursement(session: Session, disbursement_id: int) -> tuple[State, ...]:
-    """The state of every attempt to pay out a disbursement, oldest first."""
-    return tuple(State(state) for state in session.execute(_STATES, {"disbursement": disbursement_id}).scalars())
 
 
 _OTHER_WITH_RECEIPT = select(_TABLE.c.id).where(
@@ -143,18 +135,28 @@ def note_confirmed(session: Session, attempt_id: int, at: datetime) -> None:
     session.flush()
 
 
-_RAN_OUT = (
+_GONE_THROUGH = (
     select(_TABLE.c.id)
-    .where(text("direction = 'payout' AND state = 'not_moved'"))  # as the index has it, so that it is used
-    .where(text("code IN ('1', '5')"))  # M-Pesa's result codes for too little money in the working account
+    .where(text("direction = 'payout' AND state <> 'not_moved'"))  # as the index has it, so that it is used
+    .where(_TABLE.c.state == State.MOVED.value, _TABLE.c.learned_by != bindparam("not_by"))
     .where(_TABLE.c.created_at >= bindparam("since"))
+    .order_by(_TABLE.c.created_at.desc())
     .limit(1)
 )
 
 
-def ran_out_of_float(session: Session, since: datetime) -> bool:
-    """Whether a payout that began since the moment failed for lack of float."""
-    return session.execute(_RAN_OUT, {"since": since}).first() is not None
+def went_through_since(session: Session, since: datetime, *, not_by: str) -> bool:
+    """Whether a payout that began since the moment is known to be paid, by something other than `not_by`."""
+    return session.execute(_GONE_THROUGH, {"since": since, "not_by": not_by}).first() is not None
+
+
+_FATE = select(_TABLE.c.state, _TABLE.c.code).where(_TABLE.c.id == bindparam("attempt"))
+
+
+def fate(session: Session, attempt_id: int) -> tuple[State, str | None]:
+    """The state of the attempt, and the code with which it failed."""
+    state, code = session.execute(_FATE, {"attempt": attempt_id}).one()
+    return State(state), code
 
 
 def quiet(session: Session, now: datetime, limit: int) -> list[int]:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, exists, text
+from sqlalchemy import select as select_columns
 from sqlmodel import Session, SQLModel, col, func, select
 
-from rentpay_cli.core.codes import Advice
-from rentpay_cli.core.disburse import DisbursementStatus
+from rentpay_cli.core.attempt import State
+from rentpay_cli.core.codes import FLOAT_TOO_LOW, Advice
+from rentpay_cli.core.disburse import DisbursementStatus, PaymentStatus, Share
 from rentpay_cli.core.fee import owner_is_due
-from rentpay_cli.store.rows import Rows
-from rentpay_cli.store.tables import Disbursement, Payment, PayoutStop
+from rentpay_cli.store.rows import Rows, locking
+from rentpay_cli.store.tables import Disbursement, Moment, Payment, PayoutStop
 
 _DISBURSEMENTS = Rows(Disbursement, "status")
-_PAYMENT, _ATTEMPT = (SQLModel.metadata.tables[name] for name in ("payment", "attempt"))
+_TABLE, _PAYMENT, _ATTEMPT, _STOP = (
+    SQLModel.metadata.tables[name] for name in ("disbursement", "payment", "attempt", "payout_stop")
+)
 
 
 def create_for(session: Session, payment: Payment, at: datetime, *, moved_by_mpesa: bool = True) -> int:
@@ -43,6 +47,82 @@ def get(session: Session, disbursement_id: int) -> Disbursement:
     if disbursement is None:
         raise LookupError(f"no disbursement {disbursement_id}")
     return disbursement
+
+
+_TO_BE_SENT = (
+    select(Disbursement)
+    .where(
+        col(Disbursement.id).in_(bindparam("among", expanding=True)),
+        col(Disbursement.status).in_([DisbursementStatus.PENDING.value, DisbursementStatus.FAILED.value]),
+    )
+    .order_by(col(Disbursement.id))
+    .limit(1)
+)
+_LOCK_ONE, _LOCK_FREE = locking(_TO_BE_SENT), locking(_TO_BE_SENT, skip_locked=True)
+
+
+def lock_to_be_sent(session: Session, disbursement_id: int) -> Disbursement | None:
+    """The disbursement, locked until the transaction ends; None if it is not pending or failed."""
+    found: Disbursement | None = session.execute(_LOCK_ONE, {"among": [disbursement_id]}).scalar()
+    return found
+
+
+def lock_oldest_free(session: Session, among: Sequence[int]) -> Disbursement | None:
+    """The oldest that is pending or failed and that nobody else has locked, locked until the transaction ends."""
+    found: Disbursement | None = session.execute(_LOCK_FREE, {"among": list(among)}).scalar()
+    return found
+
+
+_STATES = (
+    select(func.aggregate_strings(_ATTEMPT.c.state, " "))
+    .where(_ATTEMPT.c.disbursement_id == _TABLE.c.id)
+    .scalar_subquery()
+)
+_RAN_OUT = (
+    exists()
+    .where(text("direction = 'payout' AND state = 'not_moved'"))  # as the index has it, so that it is used
+    .where(_ATTEMPT.c.code.in_(FLOAT_TOO_LOW), _ATTEMPT.c.created_at >= bindparam("since", type_=Moment))
+)
+_IS_STOPPED = exists().where(
+    _STOP.c.in_force == 1, _STOP.c.owner_id.is_(None) | (_STOP.c.owner_id == _TABLE.c.owner_id)
+)
+_GUARD = (
+    select_columns(
+        _PAYMENT.c.id,
+        _PAYMENT.c.status,
+        _PAYMENT.c.receipt.is_not(None),
+        _TABLE.c.status,
+        _TABLE.c.advice,
+        _TABLE.c.held_reason.is_not(None),
+        _STATES,
+        _IS_STOPPED,
+        _RAN_OUT,
+    )
+    .join(_PAYMENT, _PAYMENT.c.disbursement_id == _TABLE.c.id)
+    .where(_TABLE.c.id == bindparam("disbursement"))
+    .order_by(_PAYMENT.c.id)
+    .limit(1)
+)
+
+
+def share(session: Session, disbursement_id: int, since: datetime | None = None) -> tuple[int, Share]:
+    """The first payment of the disbursement, and all that decides whether it may be sent, by one statement.
+
+    `since` is when the run began, in which the float may have run out. To send, lock first: what is read by this must
+    be as it is now.
+    """
+    row = session.execute(_GUARD, {"disbursement": disbursement_id, "since": since}).one()
+    payment_id, payment_status, has_receipt, status, advice, is_held, states, is_stopped, ran_out = row
+    return payment_id, Share(
+        PaymentStatus(payment_status),
+        DisbursementStatus(status),
+        tuple(State(state) for state in (states or "").split()),
+        Advice(advice) if advice else None,
+        has_receipt=bool(has_receipt),
+        is_held=bool(is_held),
+        is_stopped=bool(is_stopped),
+        float_ran_out=bool(ran_out),
+    )
 
 
 def payments_of(session: Session, disbursement_id: int) -> list[Payment]:
@@ -147,17 +227,21 @@ def waiting(
     advices: Iterable[Advice] | None = None,
     owner_id: int | None = None,
     due_at: datetime | None = None,
+    after: int = 0,
     limit: int | None = None,
 ) -> list[Waiting]:
     """The shares in the status that may leave, oldest first; only those with one of the advices, where given.
 
-    What is held, and what goes to an owner whose payouts are stopped, is left out, so that it is in nobody's way.
+    What cannot be sent now (it is held, the rent has no receipt yet, payouts to its owner are stopped) is left out, so
+    that it is in nobody's way; `after` is the number of the last one that was seen.
     """
     query = (
         select(Disbursement.id, func.min(Payment.id), Disbursement.amount_cents)
         .join(Payment, col(Payment.disbursement_id) == col(Disbursement.id))
         .where(_OPEN, Disbursement.status == status.value, col(Disbursement.held_reason).is_(None))
+        .where(Payment.status == PaymentStatus.SUCCESS.value, col(Payment.receipt).is_not(None))
         .where(col(Disbursement.owner_id).not_in(select(PayoutStop.owner_id).where(_AN_OWNERS_STOP)))
+        .where(col(Disbursement.id) > after)
         .group_by(col(Disbursement.id), col(Disbursement.amount_cents))
         .order_by(col(Disbursement.id))
         .limit(limit)

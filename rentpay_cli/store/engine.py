@@ -6,11 +6,8 @@ import contextlib
 import os
 import sqlite3
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +22,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 BUSY_TIMEOUT_SECONDS = 30
-
-
-@dataclass(frozen=True, slots=True)
-class _Deed:
-    """What a thread wants to write, and what became of that."""
-
-    deed: Callable[[Session], Any]
-    outcome: Future[Any] = field(default_factory=Future)
 
 
 class Busy(Exception):
@@ -50,63 +39,12 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         self.engine = _open_sqlite(url) if self.is_sqlite else _open_postgresql(url)
         self._turn: Any = threading.Lock() if self.is_sqlite else contextlib.nullcontext()
-        self._asked_for: deque[list[_Deed]] = deque()
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Write in one transaction: committed at the end, undone on any exception; raises `BadDatabase`."""
         with self._turn, self._transaction() as session:
             yield session
-
-    def together(self, *deeds: Callable[[Session], Any]) -> list[Future[Any]]:
-        """Do deeds in transactions that others may share; what became of each, once that is committed.
-
-        A commit, and what goes with it, costs more than many a deed. On SQLite, where one writes at a time, whoever has
-        the turn does all that the threads ask for meanwhile in one transaction. If one raises, that is undone, and each
-        deed is called again in a transaction of its own, so that a deed must do nothing but read and write. After one
-        that raises then, those that were asked for behind it in the same call are not done, and share its fate.
-        """
-        mine = [_Deed(each) for each in deeds]
-        if not self.is_sqlite:
-            self._do_one_by_one(mine)
-        else:
-            self._asked_for.append(mine)
-            with self._turn:
-                if not mine[-1].outcome.done():  # or else whoever had the turn has done them
-                    self._do_all([self._asked_for.popleft() for _ in range(len(self._asked_for))])
-        return [each.outcome for each in mine]
-
-    def _do_all(self, asked_for: list[list[_Deed]]) -> None:
-        deeds = [each for mine in asked_for for each in mine]
-        try:
-            with self._transaction() as session:
-                results = [each.deed(session) for each in deeds]
-        except BadDatabase as error:  # each would meet it again, and others would wait for their turn all the while
-            for each in deeds:
-                each.outcome.set_exception(error)
-        except Exception:
-            for mine in asked_for:
-                self._do_one_by_one(mine)
-        except BaseException as error:  # the process ends, and nobody must wait for what does not come
-            for each in deeds:
-                each.outcome.set_exception(error)
-        else:
-            for each, result in zip(deeds, results, strict=True):
-                each.outcome.set_result(result)
-
-    def _do_one_by_one(self, deeds: list[_Deed]) -> None:
-        trouble: BaseException | None = None
-        for each in deeds:
-            try:
-                if trouble is not None:
-                    raise trouble
-                with self._transaction() as session:
-                    result = each.deed(session)
-            except BaseException as error:
-                trouble = error
-                each.outcome.set_exception(error)
-            else:
-                each.outcome.set_result(result)
 
     @contextmanager
     def _transaction(self) -> Iterator[Session]:
@@ -259,6 +197,17 @@ def missing_driver() -> BadDatabase:
         "RENTPAY_DATABASE_URL names a PostgreSQL database, but its driver is not installed.",
         "Install it with: pip install 'rentpay[postgres]'",
     )
+
+
+def lock_payouts(session: Session, *, alone: bool) -> None:
+    """Take part in paying out until the transaction ends; `alone` keeps everybody else from it, and is for a stop.
+
+    Whoever waits to be alone is waited for by all who come later, so that a stop does not wait for ever. SQLite needs
+    nothing, as below.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        shared = "" if alone else "_shared"
+        session.execute(text(f"SELECT pg_advisory_xact_lock{shared}(hashtext('payouts'))"))
 
 
 def lock_while_deciding(session: Session, topic: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from rentpay_cli.store.attempts import token_sha256
 from rentpay_cli.store.tables import BalanceReading, Enquiry
@@ -30,17 +30,6 @@ def settle(session: Session, enquiry: Enquiry, state: str, outcome: str, at: dat
     enquiry.outcome = outcome
     enquiry.answered_at = at
     session.add(enquiry)
-
-
-def last_float_cents(session: Session) -> tuple[int, datetime] | None:
-    """What the working account, from which payouts are paid, last held, and when; None if nobody ever said."""
-    reading = session.exec(
-        select(BalanceReading)
-        .where(col(BalanceReading.account).in_(["Working Account", "MMF Account"]))
-        .order_by(col(BalanceReading.id).desc())
-        .limit(1)
-    ).first()
-    return (reading.available_cents, reading.read_at) if reading else None
 
 
 def note_balances(session: Session, accounts: Iterable[tuple[str, int, int]], source: str, at: datetime) -> None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from rentpay_cli.core.brake import Brake
+from rentpay_cli.core.clock import from_milliseconds, to_milliseconds
+from rentpay_cli.core.float_reading import FloatReading
 from rentpay_cli.store.readonly import Reader, Row
 
 
@@ -28,6 +33,23 @@ def stop_in_force(reader: Reader) -> Row | None:
           FROM payout_stop WHERE in_force = 1 AND owner_id IS NULL
         """
     )
+
+
+def brake_in_force(reader: Reader, now: datetime) -> Brake | None:
+    """What keeps runs from beginning by themselves for a while, unless a payout has gone through since; or None."""
+    row = reader.one("SELECT value FROM setting WHERE name = 'payout_brake'")
+    brake = Brake.read(row["value"] if row else None)
+    if brake.at is None or not brake.is_on(now):
+        return None
+    paid = reader.one(
+        """
+        SELECT 1 AS found FROM attempt
+         WHERE direction = 'payout' AND state <> 'not_moved' AND state = 'moved' AND learned_by <> 'ruling'
+           AND created_at >= :since LIMIT 1
+        """,
+        since=to_milliseconds(brake.at),
+    )
+    return None if paid else brake
 
 
 def stop_against(reader: Reader, owner_id: int) -> Row | None:
@@ -139,14 +161,31 @@ def health(
     return row
 
 
-def last_float(reader: Reader) -> Row | None:
-    """What the working account, from which payouts are paid, last held; None if nobody ever said."""
-    return reader.one(
-        """
-        SELECT available_cents, read_at FROM balance_reading
-         WHERE account IN ('Working Account', 'MMF Account') ORDER BY id DESC LIMIT 1
+_CAME_IN_LAST = "(SELECT created_at FROM disbursement WHERE status <> 'not_required' ORDER BY id DESC LIMIT 1)"
+"""When rent last came in by M-Pesa, as far as an owner has a share in it."""
+_SENT_SINCE = """
+    (SELECT sum(amount_cents) FROM attempt
+      WHERE direction = 'payout' AND state <> 'not_moved' AND state = 'moved' AND created_at > r.read_at)
+"""
+"""What was paid out since a reading, which certainly could not have known of it."""
+
+
+def last_float(reader: Reader) -> FloatReading | None:
+    """What the working account, from which payouts are paid, last held; None if nobody ever said.
+
+    It is outdated where rent came in since, and where more was paid out since than there was: somebody topped it up.
+    """
+    row = reader.one(
+        f"""
+        SELECT r.available_cents, r.read_at,
+               CASE WHEN {_CAME_IN_LAST} > r.read_at OR {_SENT_SINCE} > r.available_cents THEN 1 ELSE 0 END
+                   AS is_outdated
+          FROM balance_reading r WHERE r.account IN ('Working Account', 'MMF Account') ORDER BY r.id DESC LIMIT 1
         """
     )
+    if row is None:
+        return None
+    return FloatReading(row["available_cents"], from_milliseconds(int(row["read_at"])), bool(row["is_outdated"]))
 
 
 def on_their_way(reader: Reader, limit: int) -> list[Row]:

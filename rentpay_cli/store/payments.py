@@ -25,11 +25,6 @@ def get(session: Session, payment_id: int) -> Payment:
     return payment
 
 
-def get_if_free(session: Session, payment_id: int) -> Payment | None:
-    """The payment with this number, locked until the transaction ends; None if another transaction has locked it."""
-    return _PAYMENTS.get_if_free(session, payment_id)
-
-
 def move(session: Session, payment: Payment, to: PaymentStatus, **changes: Any) -> None:
     """Move the payment from the status we saw to another; raises `StaleWrite` if it is no longer there."""
     changes["status"] = to.value

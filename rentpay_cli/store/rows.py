@@ -27,7 +27,7 @@ def locking(query: Select[Any], *, skip_locked: bool = False) -> Executable:
     """The query, for rows that will be changed: as they are now, and locked until the transaction ends.
 
     On PostgreSQL the lock is weaker than FOR UPDATE, which would deadlock with the rows of the journal that refer to
-    it. Locks are taken in the order attempt or payment, then disbursement.
+    it. Locks are taken in the order attempt to collect, payment, attempt to pay out, disbursement.
     """
     return query.with_for_update(key_share=True, skip_locked=skip_locked).execution_options(populate_existing=True)
 
@@ -38,19 +38,13 @@ class Rows(Generic[Row]):
     def __init__(self, model: type[Row], state: str) -> None:
         self._name, self._state = str(model.__tablename__), state
         table = SQLModel.metadata.tables[self._name]
-        by_number = select(model).where(table.c.id == bindparam("row_id"))
-        self._by_number, self._free_by_number = locking(by_number), locking(by_number, skip_locked=True)
+        self._by_number = locking(select(model).where(table.c.id == bindparam("row_id")))
         self._insert = insert(table).returning(table.c.id)
         self._move = update(table).where(table.c.id == bindparam("row_id"), table.c[state] == bindparam("seen_in"))
 
     def get(self, session: Session, number: int) -> Row | None:
         """The row with this number, locked until the transaction ends."""
         found: Row | None = session.execute(self._by_number, {"row_id": number}).scalar()
-        return found
-
-    def get_if_free(self, session: Session, number: int) -> Row | None:
-        """The same, or None while another transaction has locked it: for whoever has other things to do than wait."""
-        found: Row | None = session.execute(self._free_by_number, {"row_id": number}).scalar()
         return found
 
     def add(self, session: Session, columns: Mapping[str, Any]) -> int:

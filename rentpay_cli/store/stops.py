@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import bindparam
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
-from rentpay_cli.store.engine import lock_while_deciding
+from rentpay_cli.store.engine import lock_payouts
 from rentpay_cli.store.tables import PayoutStop
 
 _IN_FORCE = select(PayoutStop).where(
@@ -36,8 +36,11 @@ def against(session: Session, owner_id: int) -> PayoutStop | None:
 
 
 def stop(session: Session, reason: str, by: str, at: datetime, *, owner_id: int | None = None) -> int | None:
-    """Put a stop in force, of all payouts or of one owner's, and return its number; None if there is one already."""
-    lock_while_deciding(session, "payout stop")
+    """Put a stop in force, of all payouts or of one owner's, and return its number; None if there is one already.
+
+    A payout that is claimed at the same moment is either written down before, or sees the stop.
+    """
+    lock_payouts(session, alone=True)
     if in_force(session, owner_id) is not None:
         return None
     made = PayoutStop(owner_id=owner_id, reason=reason, stopped_by=by, stopped_at=at)
@@ -55,3 +58,12 @@ def lift(session: Session, by: str, at: datetime, *, owner_id: int | None = None
         found.lifted_at = at
         session.add(found)
     return found
+
+
+_LAST_LIFTED = select(func.max(PayoutStop.lifted_at)).where(col(PayoutStop.owner_id).is_(None))
+
+
+def last_lifted_at(session: Session) -> datetime | None:
+    """When a stop of all payouts was lifted for the last time."""
+    lifted_at: datetime | None = session.execute(_LAST_LIFTED).scalar()
+    return lifted_at

@@ -37,10 +37,12 @@ from hypothesis import strategies as st
 
 from rentpay_cli.core.evidence import Acknowledged
 from rentpay_cli.daraja.incoming import StillPending
-from rentpay_cli.flows import collect, payouts, retry
+from rentpay_cli.flows import collect, payouts
 from rentpay_cli.flows import register as registering
 from rentpay_cli.flows.balance import ask_balance
+from rentpay_cli.flows.brake import send_all
 from rentpay_cli.flows.chase import chase
+from rentpay_cli.flows.disburse import due, stop_of_all
 from rentpay_cli.flows.read_inbox import COLLECTION, PAYOUT, TIMEOUT, Reading, read_inbox
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import inbox, readonly, reads
@@ -163,11 +165,10 @@ class Stage:
 
     def pay_out(self) -> None:
         """Send what is due, as the listener does."""
-        if retry.is_stopped(self.rt):
+        if stop_of_all(self.rt) is not None:
             payouts.resume_payouts(self.rt)
         before = len(self.mpesa.sent)
-        plan = retry.plan_due(self.rt, 100)
-        retry.carry_out(self.rt, plan)
+        send_all(self.rt, due(self.rt, 100))
         by_account = self._payments_by_token()
         for kind, sent in self.mpesa.sent[before:]:
             if kind == "b2b":

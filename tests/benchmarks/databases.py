@@ -117,8 +117,8 @@ def _plan(number: int, size: Size, now: int) -> tuple[object, ...]:
     """What decides about all rows of one payment."""
     place = (number - 1) % size.properties + 1
     open_number = number - size.settled
-    # History ends a day ago; what is open began a minute ago, so that nothing of it is overdue.
-    at = now - 60_000 if open_number > 0 else now - 24 * HOUR + open_number * PERIOD // size.settled
+    # History ends two minutes ago; what is open began a minute ago, so that nothing of it is overdue.
+    at = now - 60_000 if open_number > 0 else now - 120_000 + open_number * PERIOD // size.settled
     if open_number <= 0:
         status, share = ("failed", None) if number % 50 == 7 else ("success", "completed")
     elif open_number <= size.asked:
@@ -179,8 +179,8 @@ def owner_paid(attempt: int, cents: int) -> bytes:
 
 
 def stored_requests(size: Size) -> Iterator[tuple[str, str]]:
-    """The callbacks, with their addresses, for the payments that are asked for in a database without a history."""
-    for number in range(1, size.asked + 1):
+    """The callbacks, with their addresses, for the payments that are asked for."""
+    for number in range(size.settled + 1, size.settled + size.asked + 1):
         cents = rent_cents((number - 1) % size.properties + 1)
         yield f"/api/payments/callback/{token(3 * number)}", rent_paid(3 * number, cents).decode()
 

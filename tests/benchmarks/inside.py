@@ -79,14 +79,16 @@ def listen(path: str, port: str) -> None:
 
 def retry(path: str) -> float:
     """Seconds that the run of `retry-failed` takes, from the first intention to the last reply that is written down."""
-    from rentpay_cli.flows.retry import Run, carry_out, plan_retry
+    from rentpay_cli.flows.brake import Run, send_all
+    from rentpay_cli.flows.disburse import Plan, plan_retry
 
     rt = open_runtime(path)
     plan, runs = plan_retry(rt), list[Run]()
+    assert isinstance(plan, Plan)  # nothing is stopped
     rt.mpesa.prepare()
     gc.freeze()
     gc.set_threshold(100_000)  # as `rentpay` does
-    took = seconds(lambda: runs.append(carry_out(rt, plan)))
+    took = seconds(lambda: runs.append(send_all(rt, plan.sends)))
     assert len(runs[0].accepted) == len(plan.sends), runs[0]
     return took
 
@@ -267,7 +269,8 @@ class Platform:
     def journey(self, number: int) -> Iterator[tuple[str, float]]:
         """The life of one payment, and a look at the whole, with the seconds of each step."""
         from rentpay_cli.core.health import Thresholds
-        from rentpay_cli.flows import collect, disburse, retry
+        from rentpay_cli.flows import collect, disburse
+        from rentpay_cli.flows.brake import send_all
         from rentpay_cli.flows.health import facts
         from rentpay_cli.flows.read_inbox import read_inbox
 
@@ -293,8 +296,9 @@ class Platform:
         yield "disburse", seconds(lambda: disburse.disburse(rt, ask.payment_id))
         yield "status", seconds(lambda: self._status(str(number * 104_729 % self.settled + 1)))
         yield "health", seconds(lambda: facts(rt, Thresholds()))
-        plan = retry.plan_retry(rt, limit=2)  # the first of two is followed by a look whether to go on
-        yield "retry-failed", seconds(lambda: retry.carry_out(rt, plan, at_once=1))
+        plan = disburse.plan_retry(rt, limit=2)
+        assert isinstance(plan, disburse.Plan)  # nothing is stopped
+        yield "retry-failed", seconds(lambda: send_all(rt, plan.sends, at_once=1))
 
     def _new_token(self) -> str:
         """A token as always, that the next callback can carry."""

@@ -69,7 +69,7 @@ def two_of_each_on_postgresql(bench: Bench) -> Iterator[Figure]:
     from tests.support.databases import own_server
 
     count = bench.few_or(1_000, few=60)
-    size = Size(0, asked=count, due=0, failed=0)
+    size = Size(1, asked=count, due=0, failed=0)  # one went through lately, so that no trial goes first
     pairs = []
     with tempfile.TemporaryDirectory(prefix="rentpay-benchmarks-") as folder, own_server(Path(folder)) as postgresql:
         for number in range(bench.few_or(3, few=1)):
@@ -99,7 +99,7 @@ def _seconds_to_pay_all(bench: Bench, url: str, size: Size, listeners: int) -> f
                 raise RuntimeError(f"After 300 s only {_seen(address)} of {size.asked} are paid")
             time.sleep(0.02)
         took = time.perf_counter() - began
-    _check_each_paid_once(url, size.asked)
+    _check_each_paid_once(url, size.settled + size.asked)
     return took
 
 

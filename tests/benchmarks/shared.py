@@ -136,6 +136,7 @@ class Bench:
             "MPESA_INITIATOR_NAME": "testapi",
             "MPESA_SECURITY_CREDENTIAL": "Y3JlZGVudGlhbA==",
             "MPESA_B2B_CALLBACK_URL": f"{callbacks}/b2b-callback",
+            "RENTPAY_PAYOUTS_PER_MINUTE": "off",
             "RENTPAY_DATABASE_URL": database_url,
             **more,
         }

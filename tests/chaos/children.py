@@ -152,6 +152,7 @@ class Platform:
         self._environment = _clean_environment(folder) | {
             "RENTPAY_DATABASE_URL": database_url,
             "AUTO_DISBURSEMENT": str(auto).lower(),
+            "RENTPAY_PAYOUTS_PER_MINUTE": "off",
         }
         try:
             self._start_simulator(seed)

@@ -11,44 +11,55 @@ acts while the first is on the wire, chases and rulings. Then the faults stop, e
 * the journal is one unbroken chain, and every row is what it says;
 * nothing is left in doubt that evidence could settle.
 
-The same seed draws the same run: `python -m tests.chaos.in_process --seed 4711`. At length:
-`python -m tests.chaos.in_process --runs 10000 --database sqlite --jobs 4`.
+The same seed draws the same run, to the last row: each is played twice, and what is left in the database is compared.
+One seed: `python -m tests.chaos.in_process --seed 4711`. At length, or in slices:
+`python -m tests.chaos.in_process --first 1 --runs 10000 --database sqlite --jobs 2`.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import shutil
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from random import Random
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
+
+from sqlalchemy import inspect
 
 from rentpay_cli.core.codes import Advice
 from rentpay_cli.core.ledger import Facts, out_of_balance_cents, trial_balance
 from rentpay_cli.daraja.client import Mpesa
 from rentpay_cli.errors import NeedsAttention, RentpayError
-from rentpay_cli.flows import collect, payouts, resolve, retry
+from rentpay_cli.flows import collect, payouts, resolve
 from rentpay_cli.flows import register as registering
+from rentpay_cli.flows.brake import may_begin_by_itself, send_all
 from rentpay_cli.flows.chase import chase
-from rentpay_cli.flows.disburse import disburse
+from rentpay_cli.flows.disburse import Plan, disburse, due, plan_retry
 from rentpay_cli.flows.read_inbox import read_inbox
 from rentpay_cli.flows.verify import verify
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import inbox, readonly, reads, report_reads, schema
 from rentpay_cli.store.attempts import token_sha256
 from tests.chaos.mpesa import ChaoticMpesa, Deed, Delivery, Faults, Killed
+from tests.support.databases import copies, own_server
 from tests.support.world import settings_for
 
 BEGIN = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 PROPERTIES = 3
+LONGEST_SLICE = 250
+"""How many seeds a process plays before it tells of them."""
 
 
 class Violation(AssertionError):
@@ -68,9 +79,12 @@ class Chaos:
     dying: float = 0.0
     is_calm: bool = False
     story: list[str] = field(default_factory=list)
+    left: dict[str, str] = field(default_factory=dict)
+    """What it left in each table, as a hash."""
 
     def __post_init__(self) -> None:
         self.rt.now = lambda: self.now
+        self.rt.pause = self._pause
         self.rt.new_token = lambda: f"{self.chance.getrandbits(128):032x}"
         self.mpesa = ChaoticMpesa(
             self.chance, lambda: self.now, Faults.drawn(self.chance), self._meanwhile, self._deliver, self._may_leave
@@ -116,6 +130,16 @@ class Chaos:
         except Killed as error:
             self.story.append(f"{'  ' * self.depth}  died {error}")
 
+    def _pause(self, seconds: float) -> None:
+        """While a run waits for a result, time passes and the listener goes on; once all is calm, it comes in time."""
+        self.now += timedelta(seconds=seconds)
+        if self.is_calm:
+            for delivery in self.mpesa.deliveries:
+                delivery.due_at = min(delivery.due_at, self.now)
+        if self.is_calm or self.chance.random() < 0.1:
+            self._callbacks()
+            read_inbox(self.rt)
+
     def _meanwhile(self) -> None:
         """While one request is on the wire, somebody else acts."""
         if not self.is_calm and self.depth < 2 and self.chance.random() < 0.25:
@@ -157,18 +181,28 @@ class Chaos:
         collect.initiate(self.rt, property_reference=str(number), phone=phone, force=force)
 
     def _disburse(self) -> None:
-        disburse(self.rt, self._some_payment())
+        self._tell(disburse(self.rt, self._some_payment()))
 
     def _retry(self) -> None:
+        """A person sends again what failed, or the worker sends what is due."""
         mended = (Advice.MEND_FIRST,) if self.chance.random() < 0.3 else ()
-        plan = self.chance.choice([retry.plan_retry(self.rt, mended=mended), retry.plan_due(self.rt, 5)])
-        retry.carry_out(self.rt, plan, mended=mended, at_once=1)
+        plan = plan_retry(self.rt, mended=mended)
+        if self.chance.random() < 0.5 and isinstance(plan, Plan):
+            self._tell(send_all(self.rt, plan.sends, mended=mended, at_once=1))
+        elif may_begin_by_itself(self.rt):
+            self._tell(send_all(self.rt, due(self.rt, 5), at_once=1))
+
+    def _tell(self, outcome: object) -> None:
+        self.story.append(f"{'  ' * self.depth}  {outcome}")
 
     def _read(self) -> None:
-        """A round of the listener's worker."""
+        """A round of the listener's worker; once all is calm, as many as it takes until nothing is unread."""
+        if self.is_calm:
+            while read_inbox(self.rt):
+                pass
+            return
         read_inbox(self.rt, limit=self.chance.choice([1, 5, 100]))
-        if not self.is_calm:
-            chase(self.rt, limit=10)
+        chase(self.rt, limit=10)
 
     def _chase(self) -> None:
         chase(self.rt, limit=20, by_hand=self.chance.random() < 0.3)
@@ -251,18 +285,24 @@ class Chaos:
             self._do(self._read)
         self._check_doubt()
         for _ in range(6):
+            requests = len(self.mpesa.deeds)
             with contextlib.suppress(RentpayError):  # a late result may have stopped payouts once more
                 payouts.resume_payouts(self.rt)
             self._rule_all()
             self._release()
-            for plan in (
-                lambda: retry.plan_retry(self.rt, mended=(Advice.MEND_FIRST,)),
-                lambda: retry.plan_due(self.rt, 100),
-            ):
-                retry.carry_out(self.rt, plan(), mended=(Advice.MEND_FIRST,), at_once=1)
+            plan = plan_retry(self.rt, mended=(Advice.MEND_FIRST,))
+            assert isinstance(plan, Plan)  # no owner was named
+            self._tell(send_all(self.rt, plan.sends, mended=(Advice.MEND_FIRST,), at_once=1))
+            self._tell(send_all(self.rt, due(self.rt, 100), at_once=1))
             self.now += timedelta(minutes=16)
             self._do(self._callbacks)
             self._do(self._read)
+            if len(self.mpesa.deeds) == requests and not self.mpesa.deliveries and not self._has_open_shares():
+                return  # everybody has had a turn, and nobody had anything left to do
+
+    def _has_open_shares(self) -> bool:
+        open_share = "SELECT id FROM disbursement WHERE status IN ('pending', 'processing', 'failed')"
+        return self.rt.reader.one(open_share) is not None
 
     def _chase_all(self) -> None:
         """The operator asks about everything, whenever its next turn would be."""
@@ -300,11 +340,17 @@ class Chaos:
     def _check(self) -> None:
         attempts = list(self.rt.reader.rows("SELECT * FROM attempt ORDER BY id"))
         payments = list(reads.payments(self.rt.reader, limit=1000))
+        self._check_inbox()
         self._check_journal()
         self._check_attempts(attempts)
         self._check_payouts(attempts)
         self._check_books(payments)
         self._check_stories(payments)
+
+    def _check_inbox(self) -> None:
+        """What is not read yet could be what the rest is missing."""
+        for item in self.rt.reader.rows("SELECT id FROM inbox WHERE state = 'new' ORDER BY id"):
+            raise Violation(f"seed {self.seed}: callback {item['id']} is still unread")
 
     def _check_attempts(self, attempts: list[readonly.Row]) -> None:
         for attempt in attempts:
@@ -379,13 +425,20 @@ def _die_at_commits(chaos: Chaos) -> None:
 
 # --- running ---------------------------------------------------------------------------------------------------------
 
+New: TypeAlias = Callable[[], AbstractContextManager[str]]
+"""Gives the URL of a database that is as new, for as long as the context lasts."""
+
+MEMORY = Path("/dev/shm")
+"""Where there is such a folder, a commit on SQLite need not wait for a disk."""
+
 
 def run_seed(seed: int, url: str) -> Chaos:
-    """Play one seed on a new database; raises `Violation`."""
+    """Play one seed once on a new database; raises `Violation`."""
     rt = Runtime(settings_for(url), actor="operator")
     chaos = Chaos(seed, rt, Random(seed))
     try:
         chaos.play()
+        chaos.left = digests(rt)
     except Exception as error:
         error.add_note("\n".join(chaos.story[-60:]))
         raise
@@ -394,14 +447,37 @@ def run_seed(seed: int, url: str) -> Chaos:
     return chaos
 
 
+def digests(rt: Runtime) -> dict[str, str]:
+    """The SHA-256 of all rows of each table."""
+    found = {}
+    for table in inspect(rt.database.engine).get_table_names():
+        rows = sorted(repr(list(row.values())) for row in rt.reader.rows(f"SELECT * FROM {table}"))
+        found[table] = sha256("\n".join(rows).encode()).hexdigest()
+    return found
+
+
+def run_twice(seed: int, new: New) -> str:
+    """Play one seed twice and return the SHA-256 of what it left; raises `Violation`, also if that differs."""
+    with new() as url:
+        once = run_seed(seed, url)
+    with new() as url:
+        again = run_seed(seed, url)
+    differing = sorted(table for table in once.left if once.left[table] != again.left[table])
+    if differing or once.story != again.story:
+        where = f"other rows in {', '.join(differing)}" if differing else "the same rows by another story"
+        raise Violation(f"seed {seed}: played again, it left {where}")
+    return sha256(repr(sorted(once.left.items())).encode()).hexdigest()
+
+
 @contextmanager
-def databases(kind: str) -> Iterator[Callable[[], Any]]:
-    """Gives contexts, each with the URL of a new database of the kind."""
-    folder = Path(tempfile.mkdtemp(prefix="rentpay-chaos-"))
+def databases(kind: str, prepare: Callable[[str], None] = lambda _: None) -> Iterator[New]:
+    """Makes databases of the kind, one after the other; `prepare` may change what all of them begin with."""
+    folder = Path(tempfile.mkdtemp(prefix="rentpay-chaos-", dir=_memory() if kind == "sqlite" else None))
     try:
         if kind == "sqlite":
             template = folder / "template.db"
             schema.create_or_upgrade(f"sqlite:///{template}", "simulator")
+            prepare(f"sqlite:///{template}")
 
             @contextmanager
             def copy() -> Iterator[str]:
@@ -413,46 +489,90 @@ def databases(kind: str) -> Iterator[Callable[[], Any]]:
 
             yield copy
         else:
-            from tests.support.databases import copies, own_server
-
             with own_server(folder) as server:
                 yield lambda: copies(server)
     finally:
         shutil.rmtree(folder)
 
 
-def run_seeds(seeds: range, kind: str, prepare: Callable[[str], None] = lambda _: None) -> int:
-    """Play many seeds, one after the other; raises `Violation` for the first that fails."""
+def _memory() -> Path | None:
+    return MEMORY if os.access(MEMORY, os.W_OK) else None
+
+
+# --- at length -------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Slice:
+    """What became of some seeds: what each that was good left, and what was wrong with the others."""
+
+    left: dict[int, str] = field(default_factory=dict)
+    broken: list[str] = field(default_factory=list)
+
+
+def run_slice(seeds: range, kind: str, halt: Path, keep_going: bool) -> Slice:
+    """Play seeds, each twice, until the file `halt` is there, which the first that fails makes unless we keep going."""
+    found = Slice()
     with databases(kind) as new:
         for seed in seeds:
-            with new() as url:
-                prepare(url)
-                run_seed(seed, url)
-    return len(seeds)
+            if halt.exists():
+                break
+            try:
+                found.left[seed] = run_twice(seed, new)
+            except Exception as error:  # whatever trips a seed up is to be told, and others play on
+                told = str(error) if isinstance(error, Violation) else f"seed {seed}: {type(error).__name__}: {error}"
+                found.broken.append("\n".join([told, *getattr(error, "__notes__", [])]))
+                if not keep_going:
+                    halt.touch()
+    return found
+
+
+def commit() -> str:
+    """The commit that is played, and whether anything was changed since."""
+    here = Path(__file__).parent
+    short, changes = (
+        subprocess.run(["git", *command], cwd=here, capture_output=True, text=True, check=False).stdout.strip()
+        for command in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+    )
+    return f"commit {short or 'unknown'}{' and changes since' if changes else ''}"
 
 
 def main() -> int:
-    """Play seeds at length, on several processes, and say which one failed."""
+    """Play seeds at length, each twice, on several processes, and tell of those that failed; 1 if any did."""
     arguments = argparse.ArgumentParser(
-        description="Chaos in one process: the real flows, a scripted M-Pesa, one seed."
+        prog="python -m tests.chaos.in_process", description=(__doc__ or "").split("\n")[0]
     )
+    arguments.add_argument("--first", "--seed", type=int, default=1, help="the first seed")
     arguments.add_argument("--runs", type=int, default=1, help="how many seeds to play")
-    arguments.add_argument("--seed", type=int, default=1, help="the first seed")
     arguments.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     arguments.add_argument("--jobs", type=int, default=1, help="how many processes play at once")
+    arguments.add_argument("--keep-going", action="store_true", help="play on after a seed that failed")
     chosen = arguments.parse_args()
-    share = max(1, min(250, -(-chosen.runs // chosen.jobs)))
-    starts = range(chosen.seed, chosen.seed + chosen.runs, share)
-    done = 0
-    with ProcessPoolExecutor(max_workers=chosen.jobs) as pool:
+    seeds = range(chosen.first, chosen.first + chosen.runs)
+    say(f"seeds {seeds.start} to {seeds.stop - 1} on {chosen.database}, each twice, at {commit()}")
+    began, every = time.monotonic(), Slice()
+    share = max(1, min(LONGEST_SLICE, -(-chosen.runs // chosen.jobs)))
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(max_workers=chosen.jobs) as pool:
+        halt = Path(folder, "halt")
         games = [
-            pool.submit(run_seeds, range(at, min(at + share, chosen.seed + chosen.runs)), chosen.database)
-            for at in starts
+            pool.submit(run_slice, seeds[at : at + share], chosen.database, halt, chosen.keep_going)
+            for at in range(0, len(seeds), share)
         ]
         for game in as_completed(games):
-            done += game.result()
-            sys.stderr.write(f"{done} of {chosen.runs} runs on {chosen.database} without a violation\n")
-    return 0
+            found = game.result()
+            every.left |= found.left
+            every.broken += found.broken
+            for broken in found.broken:
+                say(broken)
+            say(f"{len(every.left)} good, {len(every.broken)} broken, of {chosen.runs}")
+    hourly = (len(every.left) + len(every.broken)) * 3600 / (time.monotonic() - began)
+    left = sha256(repr(sorted(every.left.items())).encode()).hexdigest()
+    say(f"{hourly:,.0f} seeds an hour; what they left: {left[:16]}")
+    return 1 if every.broken else 0
+
+
+def say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - this is a command
 
 
 if __name__ == "__main__":

@@ -25,8 +25,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from rentpay_cli.flows import brake
+
 ROOT = Path(__file__).parents[2]
 POLL_SECONDS = 0.003
+TRIAL_SECONDS = 2
+"""For how long a run waits for the first result: here it comes in a tenth of a second, or it is lost."""
 
 # Imported by the packages themselves when they are first used.
 IMPORTED_LATE = (
@@ -116,6 +120,7 @@ def import_everything() -> None:
             importlib.import_module(module.name)
     for name in (*IMPORTED_LATE, "psycopg", "tests.chaos.child"):
         importlib.import_module(name)
+    brake.TRIAL_SECONDS = TRIAL_SECONDS
 
 
 def nurse() -> dict[str, Any]:

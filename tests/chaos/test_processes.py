@@ -176,7 +176,8 @@ def test_a_payout_killed_at_a_commit_makes_at_most_one_transfer(platform: Platfo
     assert again.status == (0 if place == "before-commit:1" else 1)
     if place == "after-commit:1":  # it is written down, and nobody knows that it never left
         platform.move_clock(6 * 60)
-        platform.do(("chase",), ("resolve", str(payment_id), "--not-paid", "--reason", "not on the statement", "--yes"))
+        platform.do(("chase",))  # before it nobody may rule, and what is done in one call is done at once
+        platform.do(("resolve", str(payment_id), "--not-paid", "--reason", "not on the statement", "--yes"))
         platform.do(("disburse", str(payment_id)))
     platform.wait_until(lambda: share(platform, payment_id) == "completed", "the owner is paid")
     assert len(payouts(platform)) == 1

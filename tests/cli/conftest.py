@@ -38,6 +38,7 @@ OFFLINE = {
     "MPESA_INITIATOR_NAME": "testapi",
     "MPESA_SECURITY_CREDENTIAL": "Y3JlZGVudGlhbA==",
     "MPESA_B2B_CALLBACK_URL": f"{CALLBACK_BASE}/api/payments/b2b-callback",
+    "RENTPAY_PAYOUTS_PER_MINUTE": "off",
 }
 
 
@@ -201,6 +202,7 @@ class Books:
     def __init__(self, rt: Runtime, *, first_number: int = 1) -> None:
         self.rt = rt
         self._numbers = iter(range(first_number, 10_000))
+        rt.pause = lambda _: self.results_come()
 
     def at(self, moment: datetime) -> None:
         """Let it be this moment."""
@@ -226,6 +228,13 @@ class Books:
         attempts = [row for row in reads.attempts(self.rt.reader, payment_id) if row["direction"] == direction]
         with self.rt.database.transaction() as session:
             learn(session, attempts[-1]["id"], evidence, source=Source.CALLBACK, actor="test", at=self.rt.now())
+
+    def results_come(self) -> None:
+        """M-Pesa tells that every payout on its way was paid."""
+        for row in list(self.rt.reader.rows("SELECT id FROM attempt WHERE direction = 'payout' AND state = 'waiting'")):
+            with self.rt.database.transaction() as session:
+                paid = Moved(f"SKQ{row['id']:07d}", None)
+                learn(session, row["id"], paid, source=Source.CALLBACK, actor="test", at=self.rt.now())
 
     def paid(self, *arguments: Any, **rest: Any) -> int:
         """Rent that was asked for and paid."""

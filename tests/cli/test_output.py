@@ -132,9 +132,9 @@ def test_a_database_that_fails_after_sending_leaves_it_unknown(world: World, env
     world.let()
     world.paid_rent()
     broken = (
-        "from rentpay_cli.errors import BadDatabase; from rentpay_cli.flows import disburse\n"
+        "from rentpay_cli.errors import BadDatabase; from rentpay_cli.flows import send\n"
         "def fail(*_, **__): raise BadDatabase('The disk is full.')\n"
-        "disburse.learn = fail\n"
+        "send.learn, send.LEARN_AGAIN_SECONDS = fail, (0.01, 0.01)\n"
         "from rentpay_cli.cli.app import main; main(['disburse', '1', '--json'])"
     )
     done = subprocess.run(

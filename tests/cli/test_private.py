@@ -129,6 +129,6 @@ def test_what_goes_to_standard_error_leaves_without_secrets(
     from rentpay_cli.config import load_settings
 
     load_settings()
-    talk = output._Talk(sys.stderr)
+    talk = output._Talk(sys.stderr, output._Answers(sys.stdout))
     talk.write(f"a thread died of {SECRET}\n")
     assert capsys.readouterr().err == "a thread died of [removed]\n"

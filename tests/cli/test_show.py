@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import re
+import ast
+import io
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from rich.console import Console
 
-from rentpay_cli.cli import show
+from rentpay_cli.cli import show, terminal
+from rentpay_cli.cli.common import talk, typed
 
 WORDS = st.sampled_from(["rent", "KES 1,000", "Wanjiru", "家賃", "completed", "unclear", "x" * 70, "rentpay status 1"])
 TEXTS = st.lists(WORDS, min_size=1, max_size=12).map(" ".join)
@@ -126,7 +130,7 @@ def test_what_cannot_stand_side_by_side_stands_below_each_other(draw: Draw) -> N
 def test_a_window_that_says_nonsense_about_its_width_breaks_nothing(
     draw: Draw, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for nonsense in ("", "wide", "0", "-1"):
+    for nonsense in ("", "wide", "0", "-1", "1e3", "+80", " 80", "²", "٣", "99999999999", "9" * 5000):
         monkeypatch.setenv("COLUMNS", nonsense)
         show.line("x" * 150)
         assert capsys.readouterr().out == "x" * 150 + "\n"
@@ -154,7 +158,85 @@ def test_a_terminal_gets_what_it_can_show_and_the_person_wants(
     assert capsys.readouterr().out == expected + "\n"
 
 
+@pytest.mark.parametrize(
+    ("style", "expected"),
+    [
+        ("cyan", "\x1b[36mtext\x1b[0m"),
+        ("bold cyan", "\x1b[1;36mtext\x1b[0m"),
+        ("bold  red\n", "\x1b[1;31mtext\x1b[0m"),
+        ("bold purple", "\x1b[1mtext\x1b[0m"),
+        ("purple", "text"),
+        ("Red", "text"),
+        ("31;5", "text"),
+        ("\x1b[31m", "text"),
+        (" ", "text"),
+        ("", "text"),
+    ],
+)
+def test_a_style_that_nobody_knows_is_no_style_and_no_failure(
+    style: str, expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    show.line("text", style)
+    assert capsys.readouterr().out == expected + "\n"
+    screen = Console(force_terminal=True, color_system="standard", file=io.StringIO())
+    screen.print(show.drawn_text("text", style), end="")
+    assert isinstance(screen.file, io.StringIO)
+    assert screen.file.getvalue() == expected
+
+
+STYLED = {"line": 1, "say": 1, "drawn_text": 1, "styled": 1, "known": 0}
+"""The functions that are given a style, and as which argument."""
+
+
 def test_every_style_that_is_used_is_known() -> None:
-    used = {name for style in show._COLOURS.values() for name in style.split()}
-    assert used <= set(show._STYLES)
-    assert re.fullmatch(r"(\d+)", "".join(show._STYLES.values()))
+    used = set(show._COLOURS.values())
+    for path in Path(show.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            name = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
+            if isinstance(node, ast.Call) and name in STYLED:
+                given = [*node.args[STYLED[name] : STYLED[name] + 1], *(each.value for each in node.keywords)]
+                parts = [part for each in given for part in ast.walk(each) if isinstance(part, ast.Constant)]
+                used |= {part.value for part in parts if isinstance(part.value, str)}
+    assert {"bold cyan", "bold red", "bold green", "dim", "yellow"} <= used
+    assert {word for style in used for word in style.split()} <= set(terminal.STYLES)
+
+
+def test_what_a_name_from_outside_says_does_not_steer_the_live_screen() -> None:
+    assert "\x1b" not in show.drawn_text("\x1b[2JWanjiru").plain
+
+
+@many
+@given(text=TEXTS, style=st.text(max_size=20), width=st.integers(-5, 29))
+def test_no_window_is_too_narrow(draw: Draw, text: str, style: str, width: int) -> None:
+    rows = [(text, "completed", "9,500"), ("", "failed", "")]
+    drawn = [
+        draw(width, lambda: show.line(text, style)),
+        draw(width, lambda: show.line(text, indent="    ")),
+        draw(width, lambda: show.block(text, [("Owner", text), ("Platform fee", "KES 1")])),
+        draw(width, lambda: show.table(COLUMNS, rows, empty="")),
+        draw(width, lambda: show.table([("No.", "right"), ("What", "left"), ("More", "below")], rows, empty="")),
+        draw(width, lambda: show.error("code", text, text, 6)),
+        draw(width, lambda: show.next_step(text)),
+        draw(width, lambda: talk(text)),
+        typed(text, "   ", width).split("\n"),
+    ]
+    assert all(letters([text]) in letters(each).replace("\\", "") for each in (drawn[0], drawn[1], drawn[7], drawn[8]))
+
+
+def test_a_last_column_that_would_be_squeezed_stands_below_its_row_and_is_copied_whole(draw: Draw) -> None:
+    columns = [("Attempt", "left"), ("Began (EAT)", "whole"), ("What is known", "left")]
+    rows = [("payout 1", "25 Nov 2026 20:21:11", "receipt UKP6B14M5C"), ("payout 2", "25 Nov 2026 20:21:12", "")]
+    assert draw(40, lambda: show.table(columns, rows, empty=""))[1:] == [
+        " Attempt   Began (EAT)",
+        " ──────────────────────────────",
+        " payout 1  25 Nov 2026 20:21:11",
+        "           receipt UKP6B14M5C",
+        " payout 2  25 Nov 2026 20:21:12",
+        "",
+    ]
+    assert draw(60, lambda: show.table(columns, rows, empty=""))[3:5] == [
+        " payout 1  25 Nov 2026 20:21:11  receipt UKP6B14M5C",
+        " payout 2  25 Nov 2026 20:21:12",
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +10,8 @@ import pytest
 from rentpay_cli.core.evidence import Moved, NotMoved, Overdue, Refused, Unanswered
 from rentpay_cli.flows.disburse import disburse
 from rentpay_cli.flows.payouts import stop_payouts
-from rentpay_cli.store import engine, inbox
+from rentpay_cli.flows.send import Unclear
+from rentpay_cli.store import engine, enquiries, inbox
 from tests.cli.conftest import Books, Cli, answered_by
 from tests.support.scripted import ScriptedMpesa, script
 
@@ -77,12 +78,10 @@ def test_payouts_that_were_stopped_for_another_reason_go_on_without_that_questio
 @pytest.fixture
 def lost(books: Books) -> int:
     """A payout whose answer was lost just now, so that M-Pesa gave it no id."""
-    from rentpay_cli.errors import OutcomeUnknown
 
     number = books.paid()
     script(books.rt, lambda *_: Unanswered("read timeout"))
-    with pytest.raises(OutcomeUnknown):
-        disburse(books.rt, number)
+    assert isinstance(disburse(books.rt, number), Unclear)
     return number
 
 
@@ -187,6 +186,33 @@ def test_a_dry_run_says_that_payouts_are_stopped_and_what_to_do_next(cli: Cli, b
     assert "all payouts are stopped (maintenance)" in ran.out
     assert "rentpay payouts show" in ran.err
     assert "without --dry-run" not in ran.err
+
+
+def test_a_float_that_was_read_before_rent_came_in_is_no_alarm_on_any_screen(cli: Cli, books: Books) -> None:
+    books.at(NOON)
+    books.learn(books.sent(), NotMoved("1", "The balance is insufficient."), "payout")
+    with books.rt.database.transaction() as session:
+        enquiries.note_balances(session, [("Working Account", 0, 50_000)], "balance", NOON)
+    ran = cli("retry-failed", "--dry-run")
+    assert "The float does not cover it: the working account held KES 500 at" in " ".join(ran.out.split())
+    told = cli.json("retry-failed", "--dry-run")
+    assert (told["floatCovers"], told["floatKnown"]) == (False, True)
+    seen = cli("health", "--json").json
+    assert (seen["float"], seen["floatKnown"]) == (500, True)
+    assert "low_float" in [found["kind"] for found in seen["findings"]]
+
+    books.at(NOON + timedelta(seconds=1))
+    books.paid()
+    ran = cli("retry-failed", "--dry-run")
+    assert "Whether the float covers it is not known: the working account held KES 500 at" in " ".join(ran.out.split())
+    assert "rentpay balance --wait" in ran.err
+    told = cli.json("retry-failed", "--dry-run")
+    assert (told["floatCovers"], told["floatKnown"]) == (True, False)
+    seen = cli("health", "--json").json
+    assert (seen["float"], seen["floatKnown"]) == (500, False)
+    assert "low_float" not in [found["kind"] for found in seen["findings"]]
+    words = " ".join(cli("health").out.split())
+    assert "the float held KES 500 when last read, and money has come in since." in words
 
 
 def test_health_counts_what_is_unclear_and_says_what_its_sum_is_of(cli: Cli, lost: int) -> None:

@@ -123,4 +123,7 @@ def test_the_refusals_that_scripts_see_are_these() -> None:
         "mend_first",
         "never_again",
         "not_certain",
+        "not_confirmed",
+        "float_ran_out",
+        "busy",
     }

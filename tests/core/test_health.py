@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from rentpay_cli.core.float_reading import FloatReading
 from rentpay_cli.core.health import KINDS, Facts, Thresholds, findings, metrics
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -21,7 +22,7 @@ ONE_OF_EACH: dict[str, dict[str, Any]] = {
     "unclear": {"unclear": 1, "worker_alive_at": NOW},
     "held_payouts": {"held_payouts": 1, "held_payouts_cents": 950_000, "held_payment_id": 7},
     "failed": {"failed": 1, "failed_cents": 950_000},
-    "low_float": {"due_cents": 100, "float_cents": 99, "float_read_at": NOW},
+    "low_float": {"due_cents": 100, "float": FloatReading(99, NOW)},
     "processing": {"processing_late": 1},
     "pending": {"pending_late": 1},
     "rent_pending": {"rents_late": 1},
@@ -67,13 +68,19 @@ def test_a_worker_that_never_ran_is_missed_only_where_work_waits(waiting: str) -
 
 
 def test_a_float_that_covers_what_is_due_is_no_finding() -> None:
-    assert kinds(due_cents=100, float_cents=100, float_read_at=NOW) == []
+    assert kinds(due_cents=100, float=FloatReading(100, NOW)) == []
     assert kinds(due_cents=100) == [], "what nobody has read says nothing"
-    assert kinds(Thresholds(float_cents=101), float_cents=100, float_read_at=NOW) == ["low_float"]
+    assert kinds(Thresholds(float_cents=101), float=FloatReading(100, NOW)) == ["low_float"]
+
+
+def test_a_float_that_was_read_before_money_came_in_is_no_finding() -> None:
+    old = FloatReading(99, NOW, is_outdated=True)
+    assert kinds(due_cents=100, float=old) == []
+    assert kinds(Thresholds(float_cents=101), float=old) == []
 
 
 def test_the_metrics_are_valid_text_for_prometheus_and_say_what_is_found() -> None:
-    text = metrics(Facts(at=NOW, failed=3, due_cents=950_050, float_cents=100, float_read_at=NOW), USUAL)
+    text = metrics(Facts(at=NOW, failed=3, due_cents=950_050, float=FloatReading(100, NOW)), USUAL)
     assert text.endswith("\n")
     told: dict[str, float] = {}
     typed: set[str] = set()

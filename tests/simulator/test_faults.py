@@ -145,6 +145,13 @@ def test_a_result_can_outrun_the_answer(simulate: Callable[..., Client], product
     assert len(client.arrivals.posts) == 1  # no waiting: it is there when the answer is
 
 
+def test_a_result_can_come_late_and_the_next_one_overtakes_it(client: Client) -> None:
+    client.lay("b2b:callback-late,seconds=0.3")
+    late, prompt = (client.pay().json()["ConversationID"] for _ in range(2))
+    first, second = client.arrivals.wait("/result", 2)
+    assert [first["Result"]["ConversationID"], second["Result"]["ConversationID"]] == [prompt, late]
+
+
 @pytest.mark.parametrize(("spec", "moved"), [("b2b:queue-timeout", 0), ("b2b:queue-timeout,moved=true", 1)])
 def test_a_queue_timeout_posts_the_request_back(client: Client, spec: str, moved: int) -> None:
     client.lay(spec)

@@ -12,9 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from rentpay_cli.core.attempt import State, allowed_moves
-from rentpay_cli.core.disburse import DisbursementStatus, PaymentStatus
-from rentpay_cli.errors import RuleRefused
-from rentpay_cli.flows.disburse import write_intention
+from rentpay_cli.core.disburse import PaymentStatus
+from rentpay_cli.flows.send import Claimed, claim
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, disbursements, inbox, journal, payments
 from rentpay_cli.store.rows import StaleWrite
@@ -246,20 +245,14 @@ def test_a_stale_write_changes_nothing(rt: Runtime) -> None:
 def test_of_eight_racing_intentions_one_is_written(rt: Runtime) -> None:
     with rt.database.transaction() as session:
         disbursement_id = a_disbursement(session).id or 0
+        session.execute(text("UPDATE payment SET receipt = 'SKA1B2C3D4'"))
     start = threading.Barrier(8)
     outcomes: list[str] = []
 
     def race() -> None:
         start.wait()
-        try:
-            with rt.database.transaction() as session:
-                row = disbursements.get(session, disbursement_id)
-                if row.status == DisbursementStatus.PROCESSING.value:
-                    raise RuleRefused("under way")
-                write_intention(rt, session, row, 1)
-            outcomes.append("written")
-        except RuleRefused:
-            outcomes.append("refused")
+        claimed = claim(rt, lambda session: disbursements.lock_to_be_sent(session, disbursement_id), mended=())
+        outcomes.append("written" if isinstance(claimed, Claimed) else "refused")
 
     threads = [threading.Thread(target=race) for _ in range(8)]
     for thread in threads:

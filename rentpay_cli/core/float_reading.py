@@ -1,0 +1,19 @@
+"""What M-Pesa last said that the working account holds, from which payouts are paid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FloatReading:
+    """The available cents at a moment; outdated once the database knows that money has come in since."""
+
+    cents: int
+    read_at: datetime
+    is_outdated: bool = False
+
+    def falls_short_of(self, cents: int) -> bool:
+        """Whether the float is known not to cover the sum: an outdated reading says nothing about that."""
+        return not self.is_outdated and self.cents < cents
