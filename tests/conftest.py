@@ -139,6 +139,15 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def openssl() -> str:
+    """The program, for tests that are marked `system`."""
+    found = shutil.which("openssl")
+    if found is None:
+        pytest.skip("openssl is not installed")
+    return found
+
+
+@pytest.fixture(scope="session")
 def beginnings(tmp_path_factory: pytest.TempPathFactory) -> Beginnings:
     """What many tests begin with."""
     return Beginnings(tmp_path_factory.mktemp("beginnings"))

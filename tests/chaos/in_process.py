@@ -7,6 +7,7 @@ acts while the first is on the wire, chases and rulings. Then the faults stop, e
 * no payout left without a confirmed receipt, and never more went out than came in less the fees;
 * every ended attempt agrees with what M-Pesa really did;
 * nothing is both unclear and sent again;
+* no run begins by itself while M-Pesa wants fewer requests;
 * the books balance and equal M-Pesa's;
 * the journal is one unbroken chain, and every row is what it says;
 * nothing is left in doubt that evidence could settle.
@@ -40,6 +41,7 @@ from typing import Any, TypeAlias, cast
 import pytest
 from sqlalchemy import inspect
 
+from rentpay_cli.core.brake import PAUSE
 from rentpay_cli.core.codes import Advice
 from rentpay_cli.core.ledger import Facts, out_of_balance_cents, trial_balance
 from rentpay_cli.daraja.client import Mpesa
@@ -195,8 +197,18 @@ class Chaos:
         elif may_begin_by_itself(self.rt):
             self._tell(send_all(self.rt, due(self.rt, 5), at_once=1))
 
+    def _was_braked(self) -> bool:
+        """Whether M-Pesa asked for fewer requests lately, nobody died over it, and nothing was paid since."""
+        at = self.mpesa.asked_for_less_at
+        if at is None or self.dying or not timedelta(0) <= self.now - at < PAUSE:
+            return False
+        return not any(deed.kind == "b2b" and deed.moved and deed.at > at for deed in self.mpesa.deeds)
+
     def _tell(self, outcome: object) -> None:
         self.story.append(f"{'  ' * self.depth}  {outcome}")
+        if self._was_braked():
+            may_begin = may_begin_by_itself(self.rt)
+            self._must(not may_begin, "a run may begin by itself although M-Pesa has asked for fewer requests")
 
     def _read(self) -> None:
         """A round of the listener's worker; once all is calm, as many as it takes until nothing is unread."""

@@ -8,7 +8,6 @@ import pty
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
 
 from tests.cli.conftest import OFFLINE, Cli
@@ -57,25 +56,9 @@ def cert(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def decrypted(tmp_path: Path) -> Callable[[str], bytes]:
-    """What openssl makes of a credential, with the key that only M-Pesa has."""
-    path = tmp_path / "key.pem"
-    path.write_bytes(
-        rsa_key().private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-
-    def decrypt(credential: str) -> bytes:
-        return subprocess.run(
-            ["openssl", "pkeyutl", "-decrypt", "-inkey", path, "-pkeyopt", "rsa_padding_mode:pkcs1"],
-            input=base64.b64decode(credential, validate=True),
-            capture_output=True,
-            check=True,
-        ).stdout
-
-    return decrypt
+def decrypted(credential: str) -> bytes:
+    """What is in a credential, by the key that only M-Pesa has."""
+    return rsa_key().decrypt(base64.b64decode(credential, validate=True), padding.PKCS1v15())
 
 
 def encrypt(*arguments: str | Path, password: bytes | None = b"secret") -> subprocess.CompletedProcess[bytes]:
@@ -95,8 +78,8 @@ def encrypt(*arguments: str | Path, password: bytes | None = b"secret") -> subpr
     ],
 )
 @pytest.mark.parametrize("way", ["file", "standard input", "dash"])
-def test_openssl_decrypts_the_credential_to_exactly_the_password(
-    tmp_path: Path, cert: Path, decrypted: Callable[[str], bytes], content: bytes, password: bytes, way: str
+def test_the_credential_holds_exactly_the_password(
+    tmp_path: Path, cert: Path, content: bytes, password: bytes, way: str
 ) -> None:
     path = tmp_path / "password.txt"
     path.write_bytes(content)
@@ -109,7 +92,21 @@ def test_openssl_decrypts_the_credential_to_exactly_the_password(
     assert content.strip() not in done.stdout + done.stderr
 
 
-def test_the_hidden_prompt_shows_nothing_of_the_password(cert: Path, decrypted: Callable[[str], bytes]) -> None:
+@pytest.mark.system
+def test_openssl_finds_the_password_in_the_credential(tmp_path: Path, cert: Path, openssl: str) -> None:
+    key = tmp_path / "key.pem"
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    key.write_bytes(rsa_key().private_bytes(*form))
+    done = subprocess.run(
+        [openssl, "pkeyutl", "-decrypt", "-inkey", key, "-pkeyopt", "rsa_padding_mode:pkcs1"],
+        input=base64.b64decode(encrypt("--certificate", cert, password="pässwörd€".encode()).stdout),
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.decode() == "pässwörd€"
+
+
+def test_the_hidden_prompt_shows_nothing_of_the_password(cert: Path) -> None:
     controller, terminal = pty.openpty()
     process = subprocess.Popen(
         [*ENCRYPT, "--certificate", cert],
@@ -148,7 +145,7 @@ def _rest(terminal: int) -> bytes:
     return seen
 
 
-def test_json_is_one_document_and_the_talk_is_on_standard_error(cert: Path, decrypted: Callable[[str], bytes]) -> None:
+def test_json_is_one_document_and_the_talk_is_on_standard_error(cert: Path) -> None:
     import json
 
     done = encrypt("--certificate", cert, "--json")
@@ -158,7 +155,7 @@ def test_json_is_one_document_and_the_talk_is_on_standard_error(cert: Path, decr
     assert b"fingerprint SHA-256" in done.stderr
 
 
-def test_an_expired_certificate_is_used_with_a_note(tmp_path: Path, decrypted: Callable[[str], bytes]) -> None:
+def test_an_expired_certificate_is_used_with_a_note(tmp_path: Path) -> None:
     path = tmp_path / "old.cer"
     path.write_bytes(pem(certificate(ends=datetime(2020, 1, 2, tzinfo=UTC))))
     done = encrypt("--certificate", path)
@@ -168,7 +165,7 @@ def test_an_expired_certificate_is_used_with_a_note(tmp_path: Path, decrypted: C
 
 
 @pytest.mark.parametrize("form", ["crlf", "bom", "text before", "der", "public key", "public key der"])
-def test_every_form_of_certificate_is_read(tmp_path: Path, decrypted: Callable[[str], bytes], form: str) -> None:
+def test_every_form_of_certificate_is_read(tmp_path: Path, form: str) -> None:
     plain, key = pem(certificate()), rsa_key().public_key()
     info = serialization.PublicFormat.SubjectPublicKeyInfo
     content = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -99,10 +98,9 @@ def test_the_credential_holds_exactly_the_password_on_one_line_of_344_characters
     assert decrypted(credential) == password
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("password", PASSWORDS.values(), ids=list(PASSWORDS))
-def test_openssl_finds_exactly_the_password_in_the_credential(password: bytes, tmp_path: Path) -> None:
-    openssl = shutil.which("openssl")
-    assert openssl, "openssl is needed for this test"
+def test_openssl_finds_exactly_the_password_in_the_credential(password: bytes, tmp_path: Path, openssl: str) -> None:
     key = tmp_path / "key.pem"
     key.write_bytes(KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     credential = encrypt_password(password, read_certificate(DER, NOW))
@@ -116,9 +114,8 @@ def test_openssl_finds_exactly_the_password_in_the_credential(password: bytes, t
     assert found.stdout == password
 
 
-def test_openssl_writes_a_certificate_that_we_read(tmp_path: Path) -> None:
-    openssl = shutil.which("openssl")
-    assert openssl, "openssl is needed for this test"
+@pytest.mark.system
+def test_openssl_writes_a_certificate_that_we_read(tmp_path: Path, openssl: str) -> None:
     key, made = tmp_path / "key.pem", tmp_path / "made.cer"
     key.write_bytes(KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     command = [openssl, "req", "-x509", "-new", "-key", str(key), "-subj", "/CN=made", "-days", "2", "-out", str(made)]
@@ -154,9 +151,8 @@ def test_an_expired_certificate_is_noted_and_not_refused() -> None:
     assert read_certificate(SPKI_PEM, NOW).expired_on is None
 
 
-def test_the_fingerprint_is_the_one_that_openssl_shows(tmp_path: Path) -> None:
-    openssl = shutil.which("openssl")
-    assert openssl, "openssl is needed for this test"
+@pytest.mark.system
+def test_the_fingerprint_is_the_one_that_openssl_shows(openssl: str) -> None:
     command = [openssl, "x509", "-noout", "-fingerprint", "-sha256"]
     shown = subprocess.run(command, input=PEM, capture_output=True, check=True, timeout=30).stdout.decode()
     assert shown.strip().partition("=")[2] == read_certificate(PEM, NOW).fingerprint

@@ -175,10 +175,13 @@ def test_the_credential_check_can_be_switched_off(simulate: Callable[..., Client
     assert client.result()["ResultCode"] == 0
 
 
-def test_a_credential_made_by_openssl_under_the_served_certificate_is_good(client: Client, tmp_path: Path) -> None:
+@pytest.mark.system
+def test_a_credential_made_by_openssl_under_the_served_certificate_is_good(
+    client: Client, tmp_path: Path, openssl: str
+) -> None:
     certificate = tmp_path / "certificate.pem"
     certificate.write_bytes(client.http.get("/simulator/certificate").content)
-    command = ["openssl", "pkeyutl", "-encrypt", "-certin", "-inkey", str(certificate), "-pkeyopt"]
+    command = [openssl, "pkeyutl", "-encrypt", "-certin", "-inkey", str(certificate), "-pkeyopt"]
     sealed = subprocess.run(
         [*command, "rsa_padding_mode:pkcs1"], input=b"Safaricom123!", capture_output=True, check=True
     )

@@ -13,27 +13,18 @@ PATIENCE_SECONDS = 120.0  # it starts thirty processes, and other tests run besi
 PARTS = ("1. Rent reaches the owner", "2. The float is too low", "3. M-Pesa's answer is lost", "4. What the platform")
 
 
-@pytest.fixture(scope="module")
-def resized() -> str:
-    """What it writes in a narrow window that is made wide in its midst: one run, because each takes as long."""
-    status, seen = in_a_terminal(["demo"], [(PARTS[2], 140)], columns=60, patience_seconds=PATIENCE_SECONDS)
+def test_the_demo_plays_to_its_end_in_a_narrow_window_that_is_made_wider_and_wide() -> None:
+    """One run for three widths, because each takes as long."""
+    widths = [(PARTS[1], 80), (PARTS[2], 140)]
+    status, seen = in_a_terminal(["demo"], widths, columns=60, patience_seconds=PATIENCE_SECONDS)
     assert status == 0, seen
-    return seen
-
-
-def test_the_demo_plays_to_its_end_in_a_usual_terminal() -> None:
-    status, seen = in_a_terminal(["demo"], [], columns=80, patience_seconds=PATIENCE_SECONDS)
-    assert status == 0, seen
-    assert faults_of(seen, 80) == []
-    assert_it_all_came_true(seen)
-
-
-def test_the_demo_plays_to_its_end_in_a_narrow_window_that_is_made_wide(resized: str) -> None:
-    narrow, title, wide = resized.partition(PARTS[2])
+    narrow, begins, rest = seen.partition(PARTS[1])
+    usual, begins_too, wide = rest.partition(PARTS[2])
     assert faults_of(narrow, 60) == []
-    assert faults_of(title + wide, 140) == []
+    assert faults_of(begins + usual, 80) == []
+    assert faults_of(begins_too + wide, 140) == []
     assert "\n  \x1b[32m✓ Every payout in our books is in M-Pesa's, and none is there twice.\x1b[0m\r" in wide
-    assert_it_all_came_true(resized)
+    assert_it_all_came_true(seen)
 
 
 def assert_it_all_came_true(seen: str) -> None:
