@@ -16,7 +16,8 @@ from rentpay_cli.flows.read_inbox import COLLECTION, PAYOUT, TIMEOUT
 from rentpay_cli.flows.verify import verify
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import inbox, reads
-from tests.flows.test_callbacks import Desk, not_paid, paid, result
+from tests.flows.test_callbacks import Desk, not_paid, paid, result, two_houses
+from tests.support.beginnings import Begin
 from tests.support.scripted import token_of
 
 PHONE = "254722000111"
@@ -24,7 +25,8 @@ SECRET = "SecretOfASetting0123456789"
 
 
 @pytest.fixture
-def desk(rt: Runtime) -> Desk:
+def desk(rt: Runtime, begin: Begin) -> Desk:
+    begin(two_houses)
     return Desk(rt)
 
 
