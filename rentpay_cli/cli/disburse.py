@@ -327,20 +327,23 @@ def _show_run(run: Run, plan: Plan) -> None:
             raise typer.Exit(5 if run.unclear and not run.failed else 6)
         return
     show.line(f"M-Pesa accepted {len(run.accepted)} of {run.total}; whether the owners were paid comes by callback.")
-    if troubles:
+    unsent = [t for t in run.skipped if run.end and t.code == run.end.value]
+    told = [t for t in troubles if t not in unsent]
+    if told:
         show.table(
             [("Payment", "right"), ("Code", "left"), ("Why it was not accepted", "left")],
-            [(str(t.payment_id), t.code, t.error) for t in troubles],
+            [(str(t.payment_id), t.code, t.error) for t in told],
             empty="",
         )
+    if run.end:
+        many = f"{len(unsent)} were" if len(unsent) != 1 else "1 was"
+        show.line(f"The run ended early, and {many} not sent: {WORDS[run.end]}.", "bold red")
     if run.unclear and not run.failed:
         show.next_step("What is unclear is not sent again until M-Pesa says what became of it.")
         raise typer.Exit(5)
     if run.failed or run.end:
-        refused = [f"{len(run.failed)} of {run.total} were refused and {len(run.unclear)} are unclear"]
-        early = [f"the run ended early: {WORDS[run.end]}"] if run.end else []
         raise NeedsAttention(
-            f"{'; '.join(refused + early)}.",
+            f"{len(run.failed)} of {run.total} were refused and {len(run.unclear)} are unclear.",
             "See them: rentpay payments --disbursement-status failed",
             code="partly_failed",
         )

@@ -197,6 +197,28 @@ def test_a_retry_that_fails_in_part_ends_with_6_and_names_each(cli: Cli, books: 
     assert cli.json("status", str(first))["disbursement"]["status"] == "processing"
 
 
+def test_a_retry_that_ends_early_says_why_once_and_how_many_were_not_sent(
+    cli: Cli, books: Books, answers: Answers
+) -> None:
+    books.completed()
+    for _ in range(5):
+        failed(books)
+    mpesa = answers(lambda *_: Unanswered("M-Pesa answered HTTP 500: System is busy.", slow_down=True))
+    ran = cli("retry-failed", "--json")
+    assert (ran.status, ran.json["endedEarly"]) == (5, "M-Pesa asked for fewer requests")
+    assert ran.json["results"] | {"errors": []} == {
+        **{"total": 5, "successful": 0, "failed": 0, "skipped": 4, "unclear": 1, "errors": []},
+    }
+    assert {error["code"] for error in ran.json["results"]["errors"]} == {"outcome_unknown", "slow_down"}
+    spoken = cli("retry-failed")
+    assert "The run ended early, and 3 were not sent: M-Pesa asked for fewer requests." in spoken.out
+    assert spoken.out.count("asked for fewer requests") == 1
+    assert len(mpesa.sent) == 2
+    shown = cli.json("payouts", "show")
+    assert (shown["stopped"], shown["pausedBecause"]) == (False, "M-Pesa asked for fewer requests")
+    assert "No payout leaves by itself before" in cli("payouts", "show").out
+
+
 def test_a_retry_without_an_answer_ends_with_5_and_is_not_sent_again(cli: Cli, books: Books, answers: Answers) -> None:
     payment_id = failed(books)
     mpesa = answers(lambda *_: Unanswered("no answer came"))
