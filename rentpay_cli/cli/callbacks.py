@@ -11,7 +11,7 @@ import typer
 
 from rentpay_cli.cli import completion, documents, show
 from rentpay_cli.cli.common import Command, confirm_in_production, runtime, say_environment
-from rentpay_cli.core.redact import printable, redact
+from rentpay_cli.core.redact import masked, printable, without_secrets
 
 if TYPE_CHECKING:
     from rentpay_cli.runtime import Runtime
@@ -112,7 +112,7 @@ def show_callback(
     ],
     reveal: Annotated[bool, typer.Option("--reveal", help="Show phone numbers in full.")] = False,
 ) -> None:
-    """Show one callback: where it came from, what became of it, and its body.
+    """Show one callback: where it came from, what became of it, and its body, in which no secret is shown.
 
     Examples:
     rentpay callbacks show 12
@@ -218,13 +218,13 @@ _LOCAL_PHONE = re.compile(r"(?<![0-9])(0[17][0-9]{2})[0-9]{3}([0-9]{3})(?![0-9])
 
 
 def _text(body: bytes) -> str:
-    """The body as text without control characters, of which a terminal could make something."""
+    """The body as text without secrets, and without control characters, of which a terminal could make something."""
     lines = bytes(body).decode("utf-8", "replace").splitlines()
-    return "\n".join(printable(line, len(line)) for line in lines)
+    return without_secrets("\n".join(printable(line, len(line)) for line in lines))
 
 
 def _masked(text: str) -> str:
-    return _LOCAL_PHONE.sub(r"\1***\2", redact(text))
+    return _LOCAL_PHONE.sub(r"\1***\2", masked(text))
 
 
 _PART = re.compile(r'"(?:[^"\\]|\\.)*"|[][{},:]|[^][{},:"\s]+')

@@ -93,8 +93,9 @@ class Stage:
         assert isinstance(content, dict)
         return content
 
-    def _started(self, *arguments: str, columns: int, stderr: int) -> subprocess.Popen[str]:
-        return subprocess.Popen(  # noqa: S603
+    @contextmanager
+    def _started(self, *arguments: str, columns: int, stderr: int) -> Iterator[subprocess.Popen[str]]:
+        with subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "rentpay_cli", *arguments],
             cwd=self.folder,
             env={**self.environment, "COLUMNS": str(columns)},
@@ -102,7 +103,12 @@ class Stage:
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
-        )
+        ) as process:
+            try:
+                yield process
+            except BaseException:  # Ctrl-C above all: nobody would read the rest
+                process.kill()
+                raise
 
     def check(self, claim: str, holds: bool) -> None:
         """Keep a claim and whether it came true."""

@@ -1,4 +1,6 @@
-"""One redaction for everything that is kept or shown: secrets out, phone numbers masked.
+"""One redaction for everything that is shown or written of what came: secrets out, phone numbers masked.
+
+A callback's body alone is kept as it came (but for `core.blank`), and passes through here when it is shown.
 
 Two nets, either of which would do for most of it: `RULES` knows what secrets look like and where they stand, and
 `know_secrets` is told the very values of this process, which are then found wherever they stand and however they are
@@ -41,30 +43,24 @@ RULES: dict[str, tuple[re.Pattern[str], str]] = {
 }
 """What secrets look like, by name: the pattern, and what stands in its place."""
 _PLAIN = re.compile(r"[A-Za-z0-9_.:-]{0,36}")
-"""Too short and too plain for any rule, as most columns are: without this look first, to store a callback takes 1.7
-times the processor time."""
-
-_HINTS = (b"credential", b"pass", b"secret", b"consumer", b"access", b"bearer", b"basic", b"rp_", b"://")
-"""A callback without any of these words has nothing for a rule to find: most are stored as they came at once."""
+"""Too short and too plain for any rule, as most columns are: without this look first, a callback takes much longer."""
 
 _PHONE = re.compile(r"(254[17]\d{2}|ws_CO_\d{14,}[17]\d{2})\d{3}(\d{3})(?!\d|\*{3}\d)")
 _TYPED_PHONE = re.compile(r"(?<![\w-])((?:0|\+?254[ -])[17]\d{2})[ -]?\d{3}[ -]?(\d{3})(?![\w-])")
 
 _known: dict[str, frozenset[str]] = {}
 _forms: tuple[str, ...] = ()
-_form_bytes: tuple[bytes, ...] = ()
 
 
 def know_secrets(whose: str, values: Iterable[str]) -> None:
     """Leave these values out from now on, instead of those that were known of the same source before."""
-    global _forms, _form_bytes
+    global _forms
     wanted = frozenset(value for value in values if len(value) >= SHORTEST_SECRET)
     if _known.get(whose, frozenset()) == wanted:
         return
     _known[whose] = wanted
     forms = {form for secrets in list(_known.values()) for secret in secrets for form in _written(secret)}
     _forms = tuple(sorted(forms, key=len, reverse=True))
-    _form_bytes = tuple(form.encode("utf-8", "surrogateescape") for form in _forms)
 
 
 def _written(secret: str) -> set[str]:
@@ -105,14 +101,6 @@ def redact(text: str) -> str:
 def masked(text: str) -> str:
     """The text with phone numbers masked, also in checkout ids and as people type them."""
     return _TYPED_PHONE.sub(r"\1***\2", _PHONE.sub(r"\1***\2", text))
-
-
-def body_without_secrets(body: bytes) -> bytes:
-    """A callback's bytes as they may be stored: a queue-timeout may echo our own credential (Daraja, 5.3)."""
-    lowered = body.lower()
-    if not any(word in lowered for word in _HINTS) and not any(form in body for form in _form_bytes):
-        return body
-    return without_secrets(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
 _CONTROL = re.compile(

@@ -345,7 +345,7 @@ def code_text(value: object) -> str:
         return str(value) if abs(value) < 10**15 else ""
     if isinstance(value, Decimal):
         return str(int(value)) if value.is_finite() and -(10**15) < value < 10**15 and value == int(value) else ""
-    return printable(value.strip(), 40) if isinstance(value, str) else ""
+    return printable(redact(value.strip()), 40) if isinstance(value, str) else ""
 
 
 class _Parameters:
@@ -412,7 +412,7 @@ def _accounts(value: object) -> tuple[tuple[str, int, int], ...]:
             continue
         current, available = cents_from_mpesa(fields[2]), cents_from_mpesa(fields[3])
         if current is not None and available is not None:
-            accounts.append((printable(fields[0].strip(), 60), current, available))
+            accounts.append((printable(redact(fields[0].strip()), 60), current, available))
     return tuple(accounts)
 
 

@@ -255,7 +255,7 @@ def may_begin_by_itself(rt: Runtime) -> bool:
         if stops.in_force(session) is not None:
             return False
         found = brake.read(session)
-        return not found.is_on(rt.now()) or _went_through_since(session, found.at)
+        return not found.is_on(rt.now()) or _went_through_after(session, found.at)
 
 
 def put_on_brake(rt: Runtime, end: End) -> None:
@@ -265,7 +265,7 @@ def put_on_brake(rt: Runtime, end: End) -> None:
     at, reason = rt.now(), braking.WORDS[end]
     with rt.database.transaction() as session:
         found = brake.read(session)
-        if _went_through_since(session, found.at):
+        if _went_through_after(session, found.at):
             found = Brake()
         found = found.again(at, end)
         brake.write(session, found)
@@ -284,8 +284,8 @@ def _goes_through(rt: Runtime) -> bool:
             brake.credential_since(session, credential_digest(rt), at),
             stops.last_lifted_at(session),
         )
-        return _went_through_since(session, max(each for each in since if each is not None))
+        return _went_through_after(session, max(each for each in since if each is not None))
 
 
-def _went_through_since(session: Session, since: datetime | None) -> bool:
-    return since is not None and attempts.went_through_since(session, since, not_by=Source.RULING.value)
+def _went_through_after(session: Session, moment: datetime | None) -> bool:
+    return moment is not None and attempts.went_through_after(session, moment, not_by=Source.RULING.value)

@@ -7,7 +7,7 @@ token belongs to, the amount is what was asked, and the receipt is new. What is 
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,7 +16,7 @@ from sqlmodel import Session
 from rentpay_cli.core.attempt import Direction
 from rentpay_cli.core.chase import NO_RECORD_AGAIN, NoRecords, no_record_counts, proves_not_moved
 from rentpay_cli.core.evidence import Acknowledged, Moved, NotMoved, Overdue
-from rentpay_cli.core.redact import printable
+from rentpay_cli.core.redact import printable, redact
 from rentpay_cli.daraja import incoming
 from rentpay_cli.daraja.incoming import Doubt, NoRecord, QuestionFailed, Result, StillPending
 from rentpay_cli.errors import NotFound, RuleRefused, WrongUse
@@ -121,21 +121,17 @@ def _read_or_hold(rt: Runtime, item_id: int) -> Reading | None:
         reading = Reading(item_id, "held", f"it could not be read ({type(error).__name__}: {error})")
         with rt.database.transaction() as session:
             item = inbox.claim(session, item_id)
-            if item is None:
-                return None
-            inbox.mark(session, item, reading.state, reading.outcome, rt.now(), None)
-            _tell(rt, session, reading)
-            return reading
+            return None if item is None else _mark(rt, session, item, reading)
 
 
 def _read(rt: Runtime, session: Session, item: InboxItem) -> Reading:
-    reading = _understand(rt, session, item)
+    return _mark(rt, session, item, _understand(rt, session, item))
+
+
+def _mark(rt: Runtime, session: Session, item: InboxItem, understood: Reading) -> Reading:
+    """Write down what became of a callback. Its words may be the body's, which was not redacted before."""
+    reading = replace(understood, outcome=redact(understood.outcome))
     inbox.mark(session, item, reading.state, reading.outcome, rt.now(), reading.payment_id)
-    _tell(rt, session, reading)
-    return reading
-
-
-def _tell(rt: Runtime, session: Session, reading: Reading) -> None:
     journal.write(
         session,
         rt.now(),
@@ -145,6 +141,7 @@ def _tell(rt: Runtime, session: Session, reading: Reading) -> None:
         callback=reading.item_id,
         reason=reading.outcome,
     )
+    return reading
 
 
 def _understand(rt: Runtime, session: Session, item: InboxItem) -> Reading:

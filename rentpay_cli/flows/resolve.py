@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from rentpay_cli.core.attempt import Direction, State
+from rentpay_cli.core.attempt import ENDED, Direction, State
 from rentpay_cli.core.codes import Advice
 from rentpay_cli.core.disburse import DisbursementStatus, PaymentStatus
 from rentpay_cli.core.evidence import Moved, NotMoved
@@ -133,10 +133,13 @@ def _open_to_ruling(session: Session, ruling: Ruling) -> Attempt | Disbursement:
         return _may_rule(collection, ruling, failed=payment.status == PaymentStatus.FAILED.value)
     assert payment.disbursement_id is not None  # a payment that succeeded has one
     payouts = attempts.of_disbursement(session, payment.disbursement_id)
-    if not payouts:
-        return _may_rule_unsent(disbursements.get(session, payment.disbursement_id), ruling)
-    if any(payout.state == State.MOVED for payout in payouts):
+    disbursement = disbursements.get(session, payment.disbursement_id)
+    if disbursement.status == DisbursementStatus.COMPLETED.value:
         raise _nothing_to_rule(ruling.payment_id, "the owner was paid, and there is a receipt")
+    if disbursement.status == DisbursementStatus.PROCESSING.value and all(each.state in ENDED for each in payouts):
+        raise _too_early(ruling.payment_id)  # it was sent while we waited for it
+    if not payouts:
+        return _may_rule_unsent(disbursement, ruling)
     return _may_rule(payouts[-1], ruling, failed=payouts[-1].state == State.NOT_MOVED)
 
 
@@ -159,11 +162,7 @@ def _not_sent_from_here(rt: Runtime, session: Session, disbursement: Disbursemen
 
 def _may_rule(attempt: Attempt, ruling: Ruling, *, failed: bool) -> Attempt:
     if attempt.state in (State.SENDING, State.WAITING):
-        raise RuleRefused(
-            f"M-Pesa still has time to answer for payment {ruling.payment_id}: there is nothing to rule on yet.",
-            "Ask M-Pesa first: rentpay chase",
-            code="too_early",
-        )
+        raise _too_early(ruling.payment_id)
     if failed and ruling.receipt is None and attempt.direction == Direction.COLLECTION.value:
         raise _nothing_to_rule(ruling.payment_id, "the tenant's payment has failed already")
     if attempt.state == State.MOVED and ruling.receipt is None:
@@ -178,6 +177,14 @@ def _release(session: Session, attempt: Attempt) -> None:
         raise RuleRefused("It may be sent again already.", "Send it with: rentpay disburse", code="nothing_to_rule")
     disbursement.advice = Advice.SEND_AGAIN.value
     session.add(disbursement)
+
+
+def _too_early(payment_id: int) -> RuleRefused:
+    return RuleRefused(
+        f"M-Pesa still has time to answer for payment {payment_id}: there is nothing to rule on yet.",
+        "Ask M-Pesa first: rentpay chase",
+        code="too_early",
+    )
 
 
 def _nothing_to_rule(payment_id: int, why: str) -> RuleRefused:

@@ -240,7 +240,7 @@ def learn_reply(rt: Runtime, claimed: Claimed, reply: Reply) -> Outcome:
     match reply:
         case Refused(code, text):
             return Failed(claimed.payment_id, code, text)
-        case Unanswered(reason, slow_down) if learned.state is State.UNCLEAR:
+        case Unanswered(reason, slow_down) if learned.state is State.UNCLEAR or slow_down:
             return Unclear(claimed.payment_id, reason, slow_down)
     return Sent(
         claimed.payment_id,

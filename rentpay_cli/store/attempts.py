@@ -139,15 +139,15 @@ _GONE_THROUGH = (
     select(_TABLE.c.id)
     .where(text("direction = 'payout' AND state <> 'not_moved'"))  # as the index has it, so that it is used
     .where(_TABLE.c.state == State.MOVED.value, _TABLE.c.learned_by != bindparam("not_by"))
-    .where(_TABLE.c.created_at >= bindparam("since"))
+    .where(_TABLE.c.created_at > bindparam("moment"))
     .order_by(_TABLE.c.created_at.desc())
     .limit(1)
 )
 
 
-def went_through_since(session: Session, since: datetime, *, not_by: str) -> bool:
-    """Whether a payout that began since the moment is known to be paid, by something other than `not_by`."""
-    return session.execute(_GONE_THROUGH, {"since": since, "not_by": not_by}).first() is not None
+def went_through_after(session: Session, moment: datetime, *, not_by: str) -> bool:
+    """Whether a payout that began after the moment is known to be paid, by something other than `not_by`."""
+    return session.execute(_GONE_THROUGH, {"moment": moment, "not_by": not_by}).first() is not None
 
 
 _FATE = select(_TABLE.c.state, _TABLE.c.code).where(_TABLE.c.id == bindparam("attempt"))

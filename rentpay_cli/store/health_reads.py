@@ -45,9 +45,9 @@ def brake_in_force(reader: Reader, now: datetime) -> Brake | None:
         """
         SELECT 1 AS found FROM attempt
          WHERE direction = 'payout' AND state <> 'not_moved' AND state = 'moved' AND learned_by <> 'ruling'
-           AND created_at >= :since LIMIT 1
+           AND created_at > :braked_at LIMIT 1
         """,
-        since=to_milliseconds(brake.at),
+        braked_at=to_milliseconds(brake.at),
     )
     return None if paid else brake
 

@@ -1,4 +1,8 @@
-"""The inbox: every callback as it came, stored before it is answered, and marked once it is understood."""
+"""The inbox: every callback as it came, stored before it is answered, and marked once it is understood.
+
+A body is stored as the bytes that came, but for a security credential in it, which is blanked; the journal says in
+which callbacks one was. What is shown of a body is redacted where it is shown.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,9 @@ from typing import Any, TypeAlias
 from sqlalchemy import BindParameter, bindparam, insert, text, union_all, update
 from sqlmodel import Session, SQLModel, col, select
 
+from rentpay_cli.core.blank import without_credential
 from rentpay_cli.core.clock import to_milliseconds
-from rentpay_cli.core.redact import body_without_secrets, redact
+from rentpay_cli.core.redact import redact
 from rentpay_cli.store import chain, journal, signs
 from rentpay_cli.store.attempts import token_sha256
 from rentpay_cli.store.engine import Busy, Database
@@ -64,8 +69,11 @@ def _append_ours(database: Database, arrivals: Sequence[Arrival], at: datetime, 
             last = connection.execute(statement, values).lastrowid or 0
             numbers = range(last - len(rows) + 1, last + 1)
             changes = {f"inbox {number}": columns for number, columns in zip(numbers, stated, strict=True)}
+            detail: dict[str, Any] = {"changes": changes}
+            if blanked := _blanked(zip(numbers, rows, strict=True)):
+                detail["credential_blanked"] = blanked
             entry = journal.entry(at, "listener", "callbacks received")
-            chain.seal_on_sqlite(connection.execute, [entry | {"detail": {"changes": changes}}])
+            chain.seal_on_sqlite(connection.execute, [entry | {"detail": detail}])
     return True
 
 
@@ -77,31 +85,44 @@ SELECT count(*) FROM json_each(?) AS token
 
 
 def _rows(arrivals: Sequence[Arrival], at: datetime) -> list[dict[str, Any]]:
-    return [
-        {
-            "path": path,
-            "token_sha256": token_sha256(token) if token else None,
-            "source_ip": source_ip,
-            "body": body_without_secrets(body),
-            "received_at": at,
-            "state": "new",
-        }
-        for path, token, source_ip, body in arrivals
-    ]
+    return [_row(*arrival, at) for arrival in arrivals]
+
+
+def _row(path: str, token: str | None, source_ip: str | None, body: bytes, at: datetime) -> dict[str, Any]:
+    """The columns of a callback, and whether there was a credential in it."""
+    kept = without_credential(body)
+    return {
+        "path": path,
+        "token_sha256": token_sha256(token) if token else None,
+        "source_ip": source_ip,
+        "body": kept,
+        "body_bytes": len(kept),
+        "received_at": at,
+        "state": "new",
+        _HAD_CREDENTIAL: kept is not body,
+    }
+
+
+_HAD_CREDENTIAL = "had credential"
+
+
+def _blanked(stored: Iterable[tuple[int, dict[str, Any]]]) -> list[int]:
+    """The numbers of the callbacks in which a credential was blanked."""
+    return [number for number, row in stored if row[_HAD_CREDENTIAL]]
 
 
 def _append_any(database: Database, rows: list[dict[str, Any]], at: datetime) -> None:
     with database.transaction() as session:
         ours = _ours(session, {row["token_sha256"] for row in rows if row["token_sha256"]})
         expected = [row for row in rows if row["token_sha256"] in ours]
-        if expected:
-            for number, row in zip(_insert(session, expected), expected, strict=True):
-                chain.changed(session, "inbox", number, row)
+        stored = [*zip(_insert(session, expected), expected, strict=True)] if expected else []
         strangers = [row for row in rows if row["token_sha256"] not in ours]
         if strangers:
-            _append_strangers(session, strangers, at)
-        if chain.has_changes(session):
-            journal.write(session, at, "listener", "callbacks received")
+            stored += _append_strangers(session, strangers, at)
+        for number, row in stored:
+            chain.changed(session, "inbox", number, row)
+        if stored:
+            journal.write(session, at, "listener", "callbacks received", credential_blanked=_blanked(stored) or None)
 
 
 _ATTEMPT_TOKEN = SQLModel.metadata.tables["attempt"].c.token_sha256
@@ -122,10 +143,11 @@ _INSERT_ALL = "INSERT INTO inbox (path, token_sha256, source_ip, body, body_byte
 _VALUES = "(?, ?, ?, ?, ?, 1, ?, 'new')"
 
 
-def _insert(session: Session, rows: list[dict[str, Any]]) -> Iterable[int | None]:
+def _insert(session: Session, rows: list[dict[str, Any]]) -> Iterable[Any]:
     """Store the callbacks; their numbers, in the same order."""
     if session.get_bind().dialect.name == "postgresql":
-        return session.scalars(_INSERT_EACH, [row | {"body_bytes": len(row["body"])} for row in rows])
+        columns = [{name: value for name, value in row.items() if name != _HAD_CREDENTIAL} for row in rows]
+        return session.scalars(_INSERT_EACH, columns)
     last = session.connection().exec_driver_sql(*_insert_all(rows)).lastrowid
     return range(last - len(rows) + 1, last + 1)
 
@@ -138,7 +160,7 @@ def _insert_all(rows: list[dict[str, Any]]) -> tuple[str, tuple[Any, ...]]:
     """
     values: list[Any] = []
     for row in rows:
-        values += row["path"], row["token_sha256"], row["source_ip"], row["body"], len(row["body"])
+        values += row["path"], row["token_sha256"], row["source_ip"], row["body"], row["body_bytes"]
         values.append(to_milliseconds(row["received_at"]))
     return _INSERT_ALL + ", ".join([_VALUES] * len(rows)), tuple(values)
 
@@ -159,21 +181,18 @@ _TAKEN = text(
 )
 
 
-def _append_strangers(session: Session, rows: list[dict[str, Any]], at: datetime) -> None:
+def _append_strangers(session: Session, rows: list[dict[str, Any]], at: datetime) -> list[tuple[int, dict[str, Any]]]:
+    """Store what is new among callbacks of strangers, count the rest; the number of each that is stored."""
     left = STRANGERS_BUDGET_BYTES - int(session.execute(_TAKEN, {"row_bytes": ROW_BYTES}).scalar_one())
-    refused = 0
+    stored, refused = [], 0
     for row in rows:
         digest = hashlib.sha256(row["body"]).hexdigest()
-        size = len(row["body"]) + ROW_BYTES
+        size = row["body_bytes"] + ROW_BYTES
         if size <= left:
-            values = row | {
-                "stranger_sha256": digest,
-                "body_bytes": len(row["body"]),
-                "received_at": to_milliseconds(at),
-            }
+            values = row | {"stranger_sha256": digest, "received_at": to_milliseconds(at)}
             number, copies = session.execute(_STRANGER, values).one()
             if copies == 1:
-                chain.changed(session, "inbox", number, row)
+                stored.append((number, row))
             left -= size
         elif not session.execute(  # type: ignore[attr-defined]
             _KNOWN, {"digest": digest, "path": row["path"], "at": to_milliseconds(at)}
@@ -181,6 +200,7 @@ def _append_strangers(session: Session, rows: list[dict[str, Any]], at: datetime
             refused += 1
     if refused:
         signs.note_refused(session, refused, at)
+    return stored
 
 
 _INBOX = SQLModel.metadata.tables["inbox"]

@@ -7,6 +7,7 @@ acts while the first is on the wire, chases and rulings. Then the faults stop, e
 * no payout left without a confirmed receipt, and never more went out than came in less the fees;
 * every ended attempt agrees with what M-Pesa really did;
 * nothing is both unclear and sent again;
+* no run begins by itself while M-Pesa wants fewer requests;
 * the books balance and equal M-Pesa's;
 * the journal is one unbroken chain, and every row is what it says;
 * nothing is left in doubt that evidence could settle.
@@ -22,6 +23,7 @@ import argparse
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -36,8 +38,10 @@ from pathlib import Path
 from random import Random
 from typing import Any, TypeAlias, cast
 
+import pytest
 from sqlalchemy import inspect
 
+from rentpay_cli.core.brake import PAUSE
 from rentpay_cli.core.codes import Advice
 from rentpay_cli.core.ledger import Facts, out_of_balance_cents, trial_balance
 from rentpay_cli.daraja.client import Mpesa
@@ -54,6 +58,7 @@ from rentpay_cli.store import inbox, readonly, reads, report_reads, schema
 from rentpay_cli.store.attempts import token_sha256
 from tests.chaos.mpesa import ChaoticMpesa, Deed, Delivery, Faults, Killed
 from tests.support.databases import copies, own_server
+from tests.support.warm import compile_sql_once
 from tests.support.world import settings_for
 
 BEGIN = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
@@ -192,8 +197,18 @@ class Chaos:
         elif may_begin_by_itself(self.rt):
             self._tell(send_all(self.rt, due(self.rt, 5), at_once=1))
 
+    def _was_braked(self) -> bool:
+        """Whether M-Pesa asked for fewer requests lately, nobody died over it, and nothing was paid since."""
+        at = self.mpesa.asked_for_less_at
+        if at is None or self.dying or not timedelta(0) <= self.now - at < PAUSE:
+            return False
+        return not any(deed.kind == "b2b" and deed.moved and deed.at > at for deed in self.mpesa.deeds)
+
     def _tell(self, outcome: object) -> None:
         self.story.append(f"{'  ' * self.depth}  {outcome}")
+        if self._was_braked():
+            may_begin = may_begin_by_itself(self.rt)
+            self._must(not may_begin, "a run may begin by itself although M-Pesa has asked for fewer requests")
 
     def _read(self) -> None:
         """A round of the listener's worker; once all is calm, as many as it takes until nothing is unread."""
@@ -513,7 +528,8 @@ class Slice:
 def run_slice(seeds: range, kind: str, halt: Path, keep_going: bool) -> Slice:
     """Play seeds, each twice, until the file `halt` is there, which the first that fails makes unless we keep going."""
     found = Slice()
-    with databases(kind) as new:
+    with pytest.MonkeyPatch.context() as patch, databases(kind) as new:
+        compile_sql_once(patch)
         for seed in seeds:
             if halt.exists():
                 break
@@ -548,6 +564,7 @@ def main() -> int:
     arguments.add_argument("--jobs", type=int, default=1, help="how many processes play at once")
     arguments.add_argument("--keep-going", action="store_true", help="play on after a seed that failed")
     chosen = arguments.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was made for the seeds goes with it
     seeds = range(chosen.first, chosen.first + chosen.runs)
     say(f"seeds {seeds.start} to {seeds.stop - 1} on {chosen.database}, each twice, at {commit()}")
     began, every = time.monotonic(), Slice()
@@ -558,13 +575,16 @@ def main() -> int:
             pool.submit(run_slice, seeds[at : at + share], chosen.database, halt, chosen.keep_going)
             for at in range(0, len(seeds), share)
         ]
-        for game in as_completed(games):
-            found = game.result()
-            every.left |= found.left
-            every.broken += found.broken
-            for broken in found.broken:
-                say(broken)
-            say(f"{len(every.left)} good, {len(every.broken)} broken, of {chosen.runs}")
+        try:
+            for game in as_completed(games):
+                found = game.result()
+                every.left |= found.left
+                every.broken += found.broken
+                for broken in found.broken:
+                    say(broken)
+                say(f"{len(every.left)} good, {len(every.broken)} broken, of {chosen.runs}")
+        finally:
+            halt.touch()  # whatever ended this, the others end after their seed
     hourly = (len(every.left) + len(every.broken)) * 3600 / (time.monotonic() - began)
     left = sha256(repr(sorted(every.left.items())).encode()).hexdigest()
     say(f"{hourly:,.0f} seeds an hour; what they left: {left[:16]}")

@@ -56,6 +56,9 @@ class Delivery:
     body: bytes
 
 
+ASKS_FOR_LESS = (500, b'{"requestId": "1", "errorCode": "500.003.02", "errorMessage": "System is busy."}')
+
+
 @dataclass
 class Faults:
     """How often things go wrong, from 0 to 1."""
@@ -89,6 +92,7 @@ class ChaoticMpesa:
     deeds: list[Deed] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
     float_shillings: int = 100_000
+    asked_for_less_at: datetime | None = None
 
     def prepare(self) -> None:
         """There is always a token."""
@@ -163,9 +167,15 @@ class ChaoticMpesa:
         if self.happens(self.faults.dead):
             raise Killed("after the deed, before the answer")
         if self.happens(self.faults.lost):
-            status, body = self.chance.choice(
-                [(503, b"<html>busy</html>"), (200, b"<html>ok</html>"), (200, b""), (200, b'{"ResponseCode":""}')]
-            )
+            answers = [
+                (503, b"<html>busy</html>"),
+                (200, b"<html>ok</html>"),
+                (200, b""),
+                (200, b'{"ResponseCode":""}'),
+            ]
+            status, body = self.chance.choice([*answers, ASKS_FOR_LESS])
+            if family is Family.B2B and (status, body) == ASKS_FOR_LESS:
+                self.asked_for_less_at = self.now()
             return self._reply(family, status, body)
         return self._reply(family, 200, json.dumps({**ids, "ResponseCode": "0"}).encode())
 

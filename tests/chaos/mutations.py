@@ -256,6 +256,37 @@ def unclear_may_be_sent_again() -> Iterator[None]:
 
 
 @contextmanager
+def no_brake() -> Iterator[None]:
+    """That M-Pesa asked for fewer requests is forgotten with the run."""
+    with (
+        _many_lost_answers(),
+        patch("rentpay_cli.flows.brake.put_on_brake", lambda *_: None),
+        patch("rentpay_cli.flows.disburse.put_on_brake", lambda *_: None),
+    ):
+        yield
+
+
+@contextmanager
+def _many_lost_answers() -> Iterator[None]:
+    """M-Pesa mostly gives no usable answer, a fifth of them a wish for fewer requests; nothing else goes wrong."""
+    drawn = Faults.drawn
+
+    def busy(chance: Random) -> Faults:
+        drawn(chance)  # keeps its place in the run's chance
+        return Faults(lost=0.7)
+
+    with patch.object(Faults, "drawn", busy):
+        yield
+
+
+@contextmanager
+def many_lost_answers() -> Iterator[None]:
+    """M-Pesa often asks for fewer requests; nothing else is changed."""
+    with _many_lost_answers():
+        yield
+
+
+@contextmanager
 def changes_behind_the_journal() -> Iterator[None]:
     """The state of rows is changed without a word in the journal."""
     with patch("rentpay_cli.store.rows.chain", Mock()):
@@ -301,6 +332,8 @@ MUTATIONS = (
     Mutation("one answer of no record is taken for proof", (one_no_record_is_proof,)),
     Mutation("a change is made that the journal does not tell of", (changes_behind_the_journal,)),
     Mutation("money goes out before the receipt is known", (money_goes_out_without_a_receipt,)),
+    Mutation("M-Pesa's wish for fewer requests is heeded", (many_lost_answers,), noticed=False),
+    Mutation("M-Pesa's wish for fewer requests is forgotten", (no_brake,)),
     Mutation("M-Pesa contradicts a success; the table still holds", (contrary_news,), noticed=False),
     Mutation("M-Pesa contradicts a success; the triggers still hold", (late_failure_overturns_success,), noticed=False),
     Mutation(

@@ -25,6 +25,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.orm import configure_mappers
+
 from rentpay_cli.flows import brake
 
 ROOT = Path(__file__).parents[2]
@@ -120,6 +122,7 @@ def import_everything() -> None:
             importlib.import_module(module.name)
     for name in (*IMPORTED_LATE, "psycopg", "tests.chaos.child"):
         importlib.import_module(name)
+    configure_mappers()  # or each command would do it at its first query
     brake.TRIAL_SECONDS = TRIAL_SECONDS
 
 

@@ -53,6 +53,29 @@ def test_a_body_is_told_to_scripts_as_text(cli: Cli, three: None) -> None:
     assert json.loads(cli.json("callbacks", "show", "1", "--reveal")["callback"]["body"]) == json.loads(BODY)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("form", [(), ("--json",), ("--reveal",), ("--reveal", "--json")])
+def test_no_secret_in_a_body_is_shown_although_it_is_kept(
+    cli: Cli, rt: Runtime, form: tuple[str, ...], encoding: str
+) -> None:
+    cli.configure(MPESA_PASSKEY="ThePasskeyOfThisPaybill")
+    echoed = {
+        "SecurityCredential": "TheCredential",
+        "Password": "ThePassword",
+        "ResultURL": "https://rent.example.co.ke/api/payments/b2b-callback/TheToken",
+        "Remarks": "it was ThePasskeyOfThisPaybill, Bearer TheBearer",
+        "Amount": 9500,
+    }
+    text = json.dumps(echoed, indent=1)
+    for number, came in enumerate((text, text.replace(": ", ":\n").removesuffix("}")), 1):  # as JSON, and cut off
+        inbox.append(rt.database, [("timeout", None, None, came.encode(encoding))], rt.now())
+        *_, row = rt.reader.rows("SELECT body FROM inbox ORDER BY id")
+        assert bytes(row["body"]) == came.replace("TheCredential", "*" * len("TheCredential")).encode(encoding)
+        out = cli("callbacks", "show", str(number), *form).out
+        assert [word for word in ("The", "*") if word in out] == []
+        assert "9500" in out
+
+
 @pytest.mark.parametrize("form", [(), ("--json",), ("--reveal",)])
 def test_a_hostile_body_cannot_speak_to_the_terminal(cli: Cli, three: None, form: tuple[str, ...]) -> None:
     out = cli("callbacks", "show", "3", *form).out

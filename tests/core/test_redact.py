@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rentpay_cli.core import redact as redacting
-from rentpay_cli.core.redact import body_without_secrets, know_secrets, printable, redact, without_secrets
+from rentpay_cli.core.redact import know_secrets, printable, redact, without_secrets
 
 CREDENTIAL = "qW3/rT+y" * 42 + "abcdefg="  # 344 characters, as an encrypted password has
 TOKEN = "c9SQxWWhmdVRlyh0zh8gZDTkubVF"
@@ -166,7 +166,6 @@ def known() -> Iterator[str]:
 )
 def test_a_value_that_is_known_is_removed_however_it_is_written(known: str, write: Callable[[str], str]) -> None:
     assert redact(f"before {write(known)} after").replace('"', "") == "before [removed] after"
-    assert body_without_secrets(f"before {write(known)}".encode()) != f"before {write(known)}".encode()
 
 
 @pytest.mark.parametrize("before", ["", "1", "12", "174379"])
@@ -188,42 +187,26 @@ def test_values_that_are_told_anew_take_the_place_of_the_old_ones(known: str) ->
     assert redact(f"{known} another-secret") == f"{known} [removed]"
 
 
-def test_a_queue_timeout_that_echoes_our_request_is_stored_without_the_credential() -> None:
+def test_a_request_of_ours_that_is_shown_has_no_secret_and_is_json_still() -> None:
     request = {
         "Initiator": "rentapi",
         "SecurityCredential": CREDENTIAL,
         "CommandID": "BusinessPayBill",
         "Amount": 9500,
-        "PartyA": "600000",
         "PartyB": "600001",
-        "Remarks": "rent",
         "ResultURL": f"https://rent.example.co.ke/api/payments/b2b-callback/{SECRET}",
     }
-    kept = body_without_secrets(json.dumps(request, indent=1).encode())
-    assert CREDENTIAL.encode() not in kept
-    assert SECRET.encode() not in kept
-    document = json.loads(kept)
-    assert document["SecurityCredential"] == "[removed]"
-    assert {name: document[name] for name in ("CommandID", "Amount", "PartyB")} == {
-        "CommandID": "BusinessPayBill",
-        "Amount": 9500,
-        "PartyB": "600001",
-    }
-
-
-def test_a_credential_with_escaped_slashes_is_removed_as_well() -> None:
-    body = json.dumps({"SecurityCredential": CREDENTIAL, "Amount": 5}).replace("/", "\\/")
-    assert json.loads(body_without_secrets(body.encode())) == {"SecurityCredential": "[removed]", "Amount": 5}
-
-
-def test_a_body_without_secrets_is_stored_byte_for_byte() -> None:
-    body = b'{"Body": {"stkCallback": {"ResultCode": 0, "PhoneNumber": 254712345678}}}\r\n\xff\x00'
-    assert body_without_secrets(body) is body
-
-
-def test_a_body_that_is_no_text_keeps_its_bytes_around_the_removed_secret() -> None:
-    body = b'\xff\xfe{"Password":"' + SECRET.encode() + b'"}\x80'
-    assert body_without_secrets(body) == b'\xff\xfe{"Password":"[removed]"}\x80'
+    for text in (json.dumps(request, indent=1), json.dumps(request).replace("/", "\\/")):
+        shown = without_secrets(text)
+        assert CREDENTIAL[:20] not in shown.replace("\\/", "/")
+        document = json.loads(shown)
+        assert document["SecurityCredential"] == "[removed]"
+        assert {name: document[name] for name in ("CommandID", "Amount", "PartyB")} == {
+            "CommandID": "BusinessPayBill",
+            "Amount": 9500,
+            "PartyB": "600001",
+        }
+    assert SECRET not in without_secrets(json.dumps(request))
 
 
 pieces = st.lists(
@@ -263,13 +246,6 @@ pieces = st.lists(
 def test_what_was_redacted_once_is_not_changed_by_doing_it_again(text: str) -> None:
     assert redact(redact(text)) == redact(text)
     assert without_secrets(without_secrets(text)) == without_secrets(text)
-
-
-@given(st.one_of(st.binary(), pieces.map(lambda text: text.encode("utf-8", "surrogatepass"))))
-def test_no_bytes_trip_the_redaction_and_doing_it_again_changes_nothing(body: bytes) -> None:
-    once = body_without_secrets(body)
-    assert body_without_secrets(once) == once
-    assert CREDENTIAL.encode() not in once or b"credential" not in body.lower()
 
 
 @given(st.text(alphabet=st.characters()))

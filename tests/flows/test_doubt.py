@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,7 +25,7 @@ from rentpay_cli.flows.disburse import disburse, due, plan_retry
 from rentpay_cli.flows.learn import Source, learn_about
 from rentpay_cli.flows.payouts import resume_payouts, stop_payouts
 from rentpay_cli.flows.read_inbox import COLLECTION, PAYOUT, Reading, read_inbox
-from rentpay_cli.flows.send import Held, NotSent, Unclear
+from rentpay_cli.flows.send import Held, NotSent, Sent, Unclear
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, disbursements, health_reads, inbox, readonly, reads
 from tests.flows.test_callbacks import not_paid, paid, result
@@ -484,10 +484,9 @@ def test_a_ruling_and_a_payout_at_once_give_one_winner(desk: Desk) -> None:
     def at_once(deed: Callable[[], Any]) -> bool:
         gate.wait()
         try:
-            deed()
+            return not isinstance(deed(), NotSent)
         except RuleRefused:
             return False
-        return True
 
     with ThreadPoolExecutor(2) as pool:
         deeds = [lambda: resolve.resolve(desk.rt, ruling), lambda: disburse(desk.rt, 1)]
@@ -518,6 +517,26 @@ def test_a_ruling_waits_for_news_that_is_being_read(desk: Desk, in_doubt: Callab
             learn_about(session, attempt, news, source=Source.CALLBACK, actor="listener", at=desk.now)
         assert isinstance(ruled.exception(), RuleRefused)
     assert [row["receipt"] for row in reads.attempts(desk.rt.reader, 1)][-1] == "SKB9Z8Y7X6"
+
+
+def test_a_ruling_waits_for_the_share_that_is_being_sent_again(desk: Desk) -> None:
+    desk.arrives(PAYOUT, desk.sent(), result(code=1))
+    ruling = resolve.read_ruling(1, "SKD1E2F3G4", False, None)
+    asked = resolve.question(desk.rt, ruling)
+    new_token, ruled = desk.rt.new_token, Future[State]()
+    with ThreadPoolExecutor(1) as pool:
+
+        def rule_meanwhile() -> str:
+            nonlocal ruled
+            desk.rt.new_token = new_token
+            ruled = pool.submit(resolve.resolve, desk.rt, ruling, asked)
+            time.sleep(0.1)  # so that it comes to where it waits for us
+            return new_token()
+
+        desk.rt.new_token = rule_meanwhile
+        assert isinstance(disburse(desk.rt, 1), Sent)
+    assert isinstance(ruled.exception(), RuleRefused)
+    assert [each["state"] for each in reads.attempts(desk.rt.reader, 1)][1:] == ["not_moved", "waiting"]
 
 
 def test_what_is_not_sent_and_when_the_books_end_is_known_while_payouts_are_stopped(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,36 @@ def test_a_masked_callback_is_what_it_was_but_for_the_digits(rented: Rented) -> 
     assert row is not None
     (_, _, phone) = json.loads(bytes(row["body"]))["Body"]["stkCallback"]["CallbackMetadata"]["Item"]
     assert phone["Value"] == 254000000000
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        f'{{"PhoneNumber": {PHONE}}}',
+        f'{{"MSISDN": "{PHONE}"}}',
+        f'{{"MSISDN": "+{PHONE}"}}',
+        f'{{"MSISDN": "0{DIGITS}"}}',
+        f'{{"MSISDN": {DIGITS}}}',
+        f'{{"PhoneNumber": {PHONE}.0}}',
+        '{"PhoneNumber": 2.54722000111E11}',
+        f'{{"CheckoutRequestID": "{CHECKOUT}"}}',
+        f'{{"CheckoutRequestID": "ws_CO_231120261015302{PHONE}"}}',
+        f'{{"ReceiverPartyPublicName": "{PHONE} - OTIENO"}}',
+        f"msisdn=%2B{PHONE}&amount=5",
+        f'{{"twice": "{PHONE}", "again": "0{DIGITS}", "cut off',
+        f'{{"SecurityCredential": "hidden", "PartyB": "{PHONE}"}}',
+    ],
+)
+def test_the_number_goes_from_a_body_however_mpesa_writes_it(rented: Rented, written: str) -> None:
+    rt = rented.rt
+    rented.arrives(COLLECTION, rented.token, written.encode())
+    forget_tenant(rt, rented.tenant, agreed)
+    *_, last = rt.reader.rows("SELECT id, body FROM inbox ORDER BY id")
+    expected = written.replace(DIGITS, "0" * 9).replace("2.54722000111", "2.54000000000").replace("hidden", "******")
+    assert bytes(last["body"]).decode() == expected
+    (entry,) = reads.journal(rt.reader, event="tenant forgotten", limit=5)
+    assert json.loads(entry["detail"])["inbox"][str(last["id"])] == hashlib.sha256(expected.encode()).hexdigest()
+    verify(rt)
 
 
 def test_the_journal_tells_of_it_by_number_only(rented: Rented) -> None:

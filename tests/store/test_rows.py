@@ -89,7 +89,7 @@ def test_ids_of_another_attempt_are_named_and_our_own_are_not(rt: Runtime, sent:
 @pytest.mark.parametrize(
     ("ask", "index"),
     [
-        (lambda session: attempts.went_through_since(session, NOW, not_by="ruling"), "ix_attempt_payout_began"),
+        (lambda session: attempts.went_through_after(session, NOW, not_by="ruling"), "ix_attempt_payout_began"),
         (lambda session: disbursements.share(session, 1, NOW), "ix_attempt_payout_not_moved"),
         (disbursements.count_failed, "ix_disbursement_open"),
     ],

@@ -22,6 +22,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from sqlalchemy.orm import configure_mappers
+
 ROOT = Path(__file__).parents[2]
 IMPORTED_LATE = ("rich.console", "rich.live", "rich.progress", "rich.status", "rich.table", "structlog")
 
@@ -81,6 +83,7 @@ def import_everything() -> None:
             importlib.import_module(module.name)
     for name in IMPORTED_LATE:
         importlib.import_module(name)
+    configure_mappers()  # as the first use of a table would
 
 
 def carry_out(orders: int, answers: int) -> None:
