@@ -162,7 +162,7 @@ class World:
             if holds():
                 return
             assert time.monotonic() < ends, "it did not happen in time"
-            time.sleep(0.005)
+            time.sleep(0.005)  # for the next callback to come
 
     def held(self) -> list[str]:
         """Why callbacks are held."""
