@@ -30,8 +30,8 @@ READ_AT_ONCE = 200
 PAY_AT_ONCE = 64
 CHASE_AT_ONCE = 10
 YIELD_SECONDS = 0.001
-"""For how long it lets go of the lock after each transaction: SQLite does not queue writers, and whoever took it again at
-once would keep the listener and other processes from writing."""
+"""For how long it lets go of the lock after each transaction: SQLite does not queue writers, and whoever took it again
+at once would keep the listener and other processes from writing."""
 SIGN_EVERY = timedelta(seconds=15)
 
 Log = Callable[..., None]
