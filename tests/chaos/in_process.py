@@ -498,9 +498,11 @@ def databases(kind: str, prepare: Callable[[str], None] = lambda _: None) -> Ite
             def copy() -> Iterator[str]:
                 path = folder / "run.db"
                 shutil.copy(template, path)
-                yield f"sqlite:///{path}"
-                for leftover in folder.glob("run.db*"):
-                    leftover.unlink()
+                try:
+                    yield f"sqlite:///{path}"
+                finally:
+                    for leftover in folder.glob("run.db*"):
+                        leftover.unlink()
 
             yield copy
         else:
