@@ -173,5 +173,6 @@ def prepared() -> Iterator[Prepared]:
 def typist(prepared: Prepared, tmp_path: Path) -> Typist:
     """Somebody who begins."""
     own = {name: str(tmp_path / "home") for name in ("HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
-    environment = {"TERM": "xterm-256color", "LANG": "C.UTF-8", "PATH": os.environ["PATH"], **own}
+    ours = {name: os.environ[name] for name in ("PATH", "SSL_CERT_FILE")}
+    environment = {"TERM": "xterm-256color", "LANG": "C.UTF-8", **ours, **own}
     return Typist(tmp_path, environment, prepared)
