@@ -24,6 +24,7 @@ from rentpay_cli.flows.send import Failed, Unclear
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import chain, health_reads
 from tests.cli.conftest import Books
+from tests.support.beginnings import Begin
 from tests.support.paying import pay_due, refusal
 from tests.support.scripted import ScriptedMpesa, script
 
@@ -34,8 +35,8 @@ SPIKE = Unanswered("M-Pesa answered HTTP 500, 500.003.02: System is busy.", slow
 class Platform(Books):
     """Rents that were paid, an M-Pesa that answers what the test says, and a clock that moves while somebody waits."""
 
-    def __init__(self, rt: Runtime) -> None:
-        super().__init__(rt)
+    def __init__(self, rt: Runtime, *, first_number: int = 1) -> None:
+        super().__init__(rt, first_number=first_number)
         self.now = NOON
         rt.now = lambda: self.now
         rt.pause = self.pause
@@ -89,12 +90,28 @@ class Platform(Books):
         return stop["reason"] if stop else None
 
 
-@pytest.fixture
-def platform(rt: Runtime) -> Platform:
+def one_house(rt: Runtime) -> None:
     owner = str(register.add_owner(rt, name="Wanjiru Kamau"))
     where = {"owner_reference": owner, "paybill": "600001", "account_number": "PROP001", "rent": "10000"}
     register.add_property(rt, name="Sunset Apartments", **where)
+
+
+def sixty_rents(rt: Runtime) -> None:
+    one_house(rt)
+    Platform(rt).rents(60)
+
+
+@pytest.fixture
+def platform(rt: Runtime, begin: Begin) -> Platform:
+    begin(one_house)
     return Platform(rt)
+
+
+@pytest.fixture
+def of_sixty(rt: Runtime, begin: Begin) -> Platform:
+    """A platform on which sixty rents were paid."""
+    begin(sixty_rents)
+    return Platform(rt, first_number=100)
 
 
 # --- how a session begins ---------------------------------------------------------------------------------------------
@@ -186,11 +203,10 @@ def test_a_fault_of_the_receiver_passes_the_trial_on(platform: Platform) -> None
         ("a new one", End.TRIAL_FAILED),
     ],
 )
-def test_a_fault_of_ours_ends_the_run_after_one(platform: Platform, code: str, end: End) -> None:
-    platform.rents(60)
-    mpesa = platform.answers()
-    platform.results = lambda: platform.tell(NotMoved(code, "no"))
-    run = pay_due(platform.rt)
+def test_a_fault_of_ours_ends_the_run_after_one(of_sixty: Platform, code: str, end: End) -> None:
+    mpesa = of_sixty.answers()
+    of_sixty.results = lambda: of_sixty.tell(NotMoved(code, "no"))
+    run = pay_due(of_sixty.rt)
     assert (len(run.accepted), len(run.skipped), run.end) == (1, 59, end)
     assert len(mpesa.sent) == 1
 
@@ -224,21 +240,19 @@ def test_a_person_s_ruling_does_not_show_that_payouts_go_through(platform: Platf
 # --- what ends it -----------------------------------------------------------------------------------------------------
 
 
-def test_at_a_spike_arrest_the_run_ends_and_the_rest_is_not_sent(platform: Platform) -> None:
-    platform.one_went_through()
-    platform.rents(60)
-    mpesa = platform.answers(*[SPIKE] * 60)
-    run = pay_due(platform.rt)
+def test_at_a_spike_arrest_the_run_ends_and_the_rest_is_not_sent(of_sixty: Platform) -> None:
+    of_sixty.one_went_through()
+    mpesa = of_sixty.answers(*[SPIKE] * 60)
+    run = pay_due(of_sixty.rt)
     assert (len(run.unclear), len(run.skipped), run.end) == (1, 59, End.SLOW_DOWN)
     assert len(mpesa.sent) == 1
     assert {each.code for each in run.skipped} == {"slow_down"}
 
 
-def test_in_its_midst_only_what_was_on_the_wire_leaves(platform: Platform) -> None:
-    platform.one_went_through()
-    platform.rents(60)
-    mpesa = platform.answers(Acknowledged(), *[SPIKE] * 60)
-    run = pay_due(platform.rt)
+def test_in_its_midst_only_what_was_on_the_wire_leaves(of_sixty: Platform) -> None:
+    of_sixty.one_went_through()
+    mpesa = of_sixty.answers(Acknowledged(), *[SPIKE] * 60)
+    run = pay_due(of_sixty.rt)
     assert run.end is End.SLOW_DOWN
     assert len(mpesa.sent) <= 3
 

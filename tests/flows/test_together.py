@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import pytest
 from sqlalchemy.exc import ProgrammingError
 
-from rentpay_cli import worker
 from rentpay_cli.errors import BadDatabase
 from rentpay_cli.flows import read_inbox, verify
 from rentpay_cli.flows.read_inbox import COLLECTION, TOGETHER
 from rentpay_cli.runtime import Runtime
+from rentpay_cli.service import worker
 from rentpay_cli.store import inbox
 from rentpay_cli.store.rows import StaleWrite
 
@@ -84,26 +83,10 @@ def test_that_the_inbox_cannot_be_read_is_not_taken_for_an_empty_one(
         read_inbox.read_inbox(rt)
 
 
-def test_the_worker_rests_on_sqlite_after_every_few_so_that_other_writers_have_their_turn(
-    rt: Runtime, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_worker_lets_others_write_after_every_few(rt: Runtime) -> None:
     arrive(rt, 2 * TOGETHER + 1)
-    rests: list[float] = []
-    monkeypatch.setattr("rentpay_cli.worker.time.sleep", rests.append)
+    yields: list[float] = []
+    rt.pause = yields.append
     worker.round_of_work(rt, lambda *_, **__: None)
-    assert len(rests) == (3 if rt.database.is_sqlite else 0)
-    assert all(rest > 0 for rest in rests)
-
-
-def test_the_worker_rests_longer_while_more_callbacks_come(rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not rt.database.is_sqlite:
-        return  # where it does not rest
-    rests: list[float] = []
-    monkeypatch.setattr("rentpay_cli.worker.time.sleep", rests.append)
-    ticks = itertools.count()
-    monkeypatch.setattr("rentpay_cli.worker.time.monotonic", lambda: float(next(ticks)))
-    for count, more_come in ((1, False), (2, True)):  # of what strangers send, only what is new is read
-        arrive(rt, count)
-        worker.round_of_work(rt, lambda *_, **__: None, lambda more_come=more_come: more_come)
-    assert rests == [worker.REST, worker.LONG_REST]
-    assert worker.REST < worker.LONG_REST
+    assert len(yields) >= 3
+    assert set(yields) == {worker.YIELD_SECONDS}

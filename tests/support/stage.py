@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from rentpay_cli.listener import listen_on
+from rentpay_cli.service.listener import listen_on
 from rentpay_cli.simulator.app import Connections, build
 from rentpay_cli.simulator.delivery import Courier
 from rentpay_cli.simulator.keys import Keys, load_or_make

@@ -9,7 +9,6 @@ went well leaves a sign of life in the database, for `rentpay health`.
 from __future__ import annotations
 
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -30,21 +29,17 @@ LONGEST_PAUSE_SECONDS = 30.0
 READ_AT_ONCE = 200
 PAY_AT_ONCE = 64
 CHASE_AT_ONCE = 10
-REST, LONG_REST = 2, 4
-"""How long it rests after reading some callbacks on SQLite, in times of what that took; and how long while more come.
-
-The listener beside it was at 0.46 to 0.58 of its speed with rests of two times, and at 0.61 to 0.69 with four.
-"""
+YIELD_SECONDS = 0.001
+"""For how long it lets go of the lock after each transaction: SQLite does not queue writers, and whoever took it again
+at once would keep the listener and other processes from writing."""
 SIGN_EVERY = timedelta(seconds=15)
 
 Log = Callable[..., None]
 
 
-def round_of_work(
-    rt: Runtime, log: Log, more_come: Callable[[], bool] = lambda: False, payer: Payer | None = None
-) -> int:
+def round_of_work(rt: Runtime, log: Log, payer: Payer | None = None) -> int:
     """Read what arrived, send what is due, ask about what is quiet; the number of things done."""
-    readings = _read(rt, more_come)
+    readings = _read(rt)
     for reading in readings:
         log(
             "callback held" if reading.state == "held" else "callback read",
@@ -56,22 +51,15 @@ def round_of_work(
     return len(readings) + paid + _chase(rt, log)
 
 
-def _read(rt: Runtime, more_come: Callable[[], bool]) -> list[Reading]:
-    """Read what arrived, and on SQLite rest after every few callbacks for longer than they took.
-
-    The rests are the turns of the listener in this process and of other processes that write: SQLite does not queue
-    writers, it lets them look again and again, and they would find the database locked almost every time. Seen without
-    rests: the listener at a quarter of its speed, and a writer that waited for 2.2 seconds.
-    """
+def _read(rt: Runtime) -> list[Reading]:
+    """Read what arrived, a few callbacks a transaction, and let other writers have their turn between them."""
     readings: list[Reading] = []
     while len(readings) < READ_AT_ONCE:
-        began = time.monotonic()
         some = read_inbox(rt, min(TOGETHER, READ_AT_ONCE - len(readings)))
         if not some:
             break
         readings += some
-        if rt.database.is_sqlite:
-            time.sleep((LONG_REST if more_come() else REST) * (time.monotonic() - began))
+        rt.pause(YIELD_SECONDS)
     return readings
 
 
@@ -195,7 +183,7 @@ class Worker(_Rounds):
         return well, {"status": "ok" if well else "failing", "worker": "alive" if alive else "dead"}
 
     def _round(self) -> int:
-        done = round_of_work(self._rt, self._log, self._something.is_set, self._payer)
+        done = round_of_work(self._rt, self._log, self._payer)
         self._leave_sign()
         return done
 
