@@ -27,7 +27,7 @@ from rentpay_cli.flows.payouts import resume_payouts, stop_payouts
 from rentpay_cli.flows.read_inbox import COLLECTION, PAYOUT, Reading, read_inbox
 from rentpay_cli.flows.send import Held, NotSent, Sent, Unclear
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import attempts, disbursements, health_reads, inbox, readonly, reads
+from rentpay_cli.store import attempts, disbursements, health_reads, inbox, journal, readonly, reads
 from tests.flows.test_callbacks import not_paid, paid, result
 from tests.support.beginnings import Begin
 from tests.support.paying import pay_due, refusal
@@ -517,6 +517,25 @@ def test_a_ruling_waits_for_news_that_is_being_read(desk: Desk, in_doubt: Callab
             learn_about(session, attempt, news, source=Source.CALLBACK, actor="listener", at=desk.now)
         assert isinstance(ruled.exception(), RuleRefused)
     assert [row["receipt"] for row in reads.attempts(desk.rt.reader, 1)][-1] == "SKB9Z8Y7X6"
+
+
+def test_whoever_tells_of_an_attempt_waits_for_its_news_before_all_writers_wait_for_him(desk: Desk) -> None:
+    digest = attempts.token_sha256(desk.sent())
+
+    def tell() -> None:
+        with desk.rt.database.transaction() as session:
+            journal.write(session, desk.now, "tester", "asked M-Pesa", payment_id=1, attempt_id=2)
+
+    with ThreadPoolExecutor(1) as pool:
+        with desk.rt.database.transaction() as session:
+            attempt = attempts.by_token(session, digest)
+            assert attempt is not None
+            news = Moved("SKB9Z8Y7X6", None)
+            learn_about(session, attempt, news, source=Source.CALLBACK, actor="listener", at=desk.now)
+            told = pool.submit(tell)
+            time.sleep(0.1)  # so that it comes to where it waits for us
+        told.result()
+    assert desk.payment()["disbursement_status"] == "completed"
 
 
 def test_a_ruling_waits_for_the_share_that_is_being_sent_again(desk: Desk) -> None:

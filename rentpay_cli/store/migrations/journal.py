@@ -9,6 +9,12 @@ DECLARE
     number bigint;
     digest text;
 BEGIN
+    -- What is told of is locked here, as its foreign key does below: whoever changes a receipt or an id of it may wait
+    -- for the lock of all writers, and must not have to wait for somebody who has that and waits for him.
+    PERFORM FROM payment WHERE id = ANY(ARRAY(SELECT (e->>'payment_id')::int FROM json_array_elements(entries) AS e))
+        ORDER BY id FOR KEY SHARE;
+    PERFORM FROM attempt WHERE id = ANY(ARRAY(SELECT (e->>'attempt_id')::int FROM json_array_elements(entries) AS e))
+        ORDER BY id FOR KEY SHARE;
     PERFORM pg_advisory_xact_lock(hashtext('journal'));
     SELECT id, hash INTO number, digest FROM journal ORDER BY id DESC LIMIT 1;
     number := coalesce(number, 0);
