@@ -15,9 +15,9 @@ from typing import Any
 import httpx
 import pytest
 
-from rentpay_cli import listener
-from rentpay_cli.listener import MAX_BODY_BYTES, Arrival, GroupWriter, build_app, listen_on, serve
-from tests.support.world import listening
+from rentpay_cli.service import group_commit, listener, patience
+from rentpay_cli.service.group_commit import GroupCommit
+from rentpay_cli.service.listener import MAX_BODY_BYTES, Arrival, build_app, listen_on, server_of
 
 THANKS = {"ResultCode": 0, "ResultDesc": "Accepted"}
 COLLECTION, PAYOUT = "/api/payments/callback", "/api/payments/b2b-callback"
@@ -46,7 +46,7 @@ def store() -> Store:
 
 @pytest.fixture
 def url(store: Store) -> Iterator[str]:
-    with listening(store) as address:
+    with serving(store) as address:
         yield address
 
 
@@ -119,28 +119,22 @@ def test_the_answer_is_the_same_whatever_the_body(url: str, store: Store, body: 
     assert store.arrivals[0][3] == body
 
 
-def test_what_cannot_be_stored_is_answered_503_and_told() -> None:
-    told: list[Exception] = []
-
+def test_what_cannot_be_stored_is_answered_503() -> None:
     def fail(_: Sequence[Arrival]) -> None:
         raise OSError("the disk is full")
 
-    with serving(fail, told.append) as url:
+    with serving(fail) as url:
         for _ in range(2):
             answer = httpx.post(url + COLLECTION, content=b"{}")
             assert answer.status_code == 503
             assert answer.json()["ResultCode"] != 0
-    assert [str(error) for error in told] == ["the disk is full"] * 2
 
 
-def test_the_listener_stores_again_once_the_trouble_is_over() -> None:
-    told: list[Exception] = []
-    store = Store()
-
+def test_the_listener_stores_again_once_the_trouble_is_over(store: Store) -> None:
     def fail() -> None:
         raise OSError("the disk is full")
 
-    with serving(store, told.append) as url:
+    with serving(store) as url:
         store.before = fail
         assert httpx.post(url + COLLECTION, content=b"1").status_code == 503
         store.before = lambda: None
@@ -151,16 +145,12 @@ def test_the_listener_stores_again_once_the_trouble_is_over() -> None:
 @contextmanager
 def serving(
     append: Callable[[Any], None],
-    on_error: Callable[[Exception], None] = lambda _: None,
     health: Callable[[], tuple[bool, dict[str, Any]]] = lambda: (True, {"status": "ok"}),
     trusted: Sequence[str] = (),
 ) -> Iterator[str]:
     """The listener as `serve-callbacks` runs it, but in a thread."""
-    import uvicorn
-
     bound = listen_on("127.0.0.1", 0)
-    config = listener_config(build_app(append, on_error=on_error, health=health), trusted)
-    server = uvicorn.Server(config)
+    server = server_of(build_app(GroupCommit(append).store, health), trusted)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
     thread.start()
     eventually(lambda: server.started)
@@ -170,24 +160,6 @@ def serving(
         server.should_exit = True
         thread.join()
         bound.close()
-
-
-def listener_config(app: Any, trusted: Sequence[str]) -> Any:
-    """The configuration that `serve` makes."""
-    made: list[Any] = []
-
-    class Kept:
-        def __init__(self, config: Any) -> None:
-            made.append(config)
-
-        def run(self, **_: Any) -> None:
-            return
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(listener, "_Server", Kept)
-        with listen_on("127.0.0.1", 0) as unused:
-            serve(app, unused, trusted)
-    return made[0]
 
 
 def test_a_body_over_64_kib_is_refused_by_its_announced_length(url: str, store: Store) -> None:
@@ -295,7 +267,7 @@ def test_callbacks_that_come_together_are_stored_together(url: str, store: Store
 
 def test_callbacks_that_come_one_right_after_the_other_are_stored_together(store: Store) -> None:
     async def come() -> None:
-        writer = GroupWriter(store)
+        writer = GroupCommit(store)
         first = asyncio.create_task(writer.store(("payout", None, None, b"first")))
         await asyncio.sleep(0)
         await asyncio.gather(first, writer.store(("payout", None, None, b"second")))
@@ -307,10 +279,10 @@ def test_callbacks_that_come_one_right_after_the_other_are_stored_together(store
 def test_callbacks_that_never_cease_do_not_keep_the_first_waiting(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listener, "LARGEST_BATCH", 10)
+    monkeypatch.setattr(group_commit, "LARGEST_BATCH", 10)
 
     async def come() -> None:
-        writer = GroupWriter(store)
+        writer = GroupCommit(store)
         tasks = [asyncio.create_task(writer.store(("payout", None, None, b"first")))]
         while not tasks[0].done():
             assert len(tasks) < 10_000
@@ -320,58 +292,52 @@ def test_callbacks_that_never_cease_do_not_keep_the_first_waiting(
 
     asyncio.run(come())
     assert len(store.batches[0]) == 10
+    assert max(len(batch) for batch in store.batches) == 10
 
 
-def put(writer: GroupWriter, body: bytes) -> None:
-    """Store a callback and wait for it, on an event loop that must not stand still meanwhile."""
-
-    async def come() -> None:
-        stored = asyncio.create_task(writer.store(("payout", None, None, body)))
-        turns = 0
-        while not stored.done():
-            await asyncio.sleep(0.001)
-            turns += 1
-        assert turns > 0
-        await stored
-
-    asyncio.run(come())
-
-
-def test_while_nobody_else_writes_callbacks_are_stored_on_the_event_loop(store: Store) -> None:
-    kept, threads = Store(), list[int]()
-
-    def at_once(arrivals: Sequence[Arrival]) -> bool:
-        threads.append(threading.get_ident())
-        kept(arrivals)
-        return True
-
-    put(GroupWriter(store, at_once), b"{}")
-    assert threads == [threading.get_ident()]
-    assert [arrival[3] for arrival in kept.arrivals] == [b"{}"]
-    assert store.batches == []
-
-
-def test_while_somebody_else_writes_a_thread_waits_and_not_the_event_loop(store: Store) -> None:
-    threads: list[int] = []
+def test_callbacks_are_stored_in_a_thread_while_the_event_loop_goes_on_one_batch_at_a_time(store: Store) -> None:
+    at_once: list[int] = []
+    threads: set[int] = set()
 
     def wait() -> None:
-        threads.append(threading.get_ident())
-        time.sleep(0.05)
+        at_once.append(1)
+        threads.add(threading.get_ident())
+        time.sleep(0.05)  # the database takes its time
+        assert len(at_once) == 1
+        at_once.clear()
 
     store.before = wait
-    put(GroupWriter(store, lambda _: False), b"{}")
-    assert len(threads) == 1
-    assert threads[0] != threading.get_ident()
-    assert [arrival[3] for arrival in store.arrivals] == [b"{}"]
+
+    async def come() -> None:
+        writer = GroupCommit(store)
+        stored = [asyncio.create_task(writer.store(("payout", None, None, b"1")))]
+        turns = 0
+        while not all(each.done() for each in stored):
+            await asyncio.sleep(0.005)
+            turns += 1
+            if turns == 3:
+                stored += [asyncio.create_task(writer.store(("payout", None, None, b"%d" % n))) for n in range(2, 5)]
+        assert turns > 3
+        await asyncio.gather(*stored)
+
+    asyncio.run(come())
+    assert [len(batch) for batch in store.batches] == [1, 3]
+    assert threading.get_ident() not in threads
 
 
-def test_what_cannot_be_stored_at_once_because_of_trouble_is_told_and_not_tried_again(store: Store) -> None:
-    def fail(_: Sequence[Arrival]) -> bool:
-        raise OSError("the disk is full")
+def test_who_waits_no_more_keeps_nobody_else_from_being_stored(store: Store) -> None:
+    store.before = lambda: time.sleep(0.05)  # the database takes its time
 
-    with pytest.raises(OSError, match="the disk is full"):
-        put(GroupWriter(store, fail), b"{}")
-    assert store.batches == []
+    async def come() -> None:
+        writer = GroupCommit(store)
+        leaves, stays = (asyncio.create_task(writer.store(("payout", None, None, body))) for body in (b"1", b"2"))
+        await asyncio.sleep(0.01)
+        leaves.cancel()
+        await stays
+        assert leaves.cancelled()
+
+    asyncio.run(come())
+    assert [arrival[3] for arrival in store.arrivals] == [b"1", b"2"]
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -417,16 +383,14 @@ def test_a_sender_who_leaves_before_the_answer_harms_nobody(store: Store, caplog
         assert may_store.wait(10)
 
     store.before = wait
-    told: list[Exception] = []
-    with serving(store, told.append) as url:
+    with serving(store) as url:
         raw(url, request(COLLECTION, b"left"), close_early=True)
         assert began.wait(10)
         time.sleep(0.1)  # the listener sees that it left
         may_store.set()
         assert httpx.post(url + COLLECTION, content=b"stayed").status_code == 200
     assert [arrival[3] for arrival in store.arrivals] == [b"left", b"stayed"]
-    assert told == []
-    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
+    assert [record.getMessage() for record in caplog.records if record.levelname != "INFO"] == []
 
 
 def test_what_came_is_stored_at_a_stop_although_its_senders_are_gone(store: Store) -> None:
@@ -436,12 +400,13 @@ def test_what_came_is_stored_at_a_stop_although_its_senders_are_gone(store: Stor
         raw(url, request(COLLECTION, b"first", close=False), close_early=True)
         time.sleep(0.1)  # so that the second waits behind it
         raw(url, request(COLLECTION, b"second", close=False), close_early=True)
+        time.sleep(0.1)  # so that it is in hand
         threading.Timer(0.3, may_go_on.set).start()  # after the server was told to stop
     assert [arrival[3] for arrival in store.arrivals] == [b"first", b"second"]
 
 
 def test_a_failed_append_is_told_to_each_of_its_callbacks_and_to_no_other() -> None:
-    store, told = Store(), list[Exception]()
+    store = Store()
     calls = iter([None, OSError("full")])
     go_on, first = threading.Event(), threading.Event()
 
@@ -454,7 +419,7 @@ def test_a_failed_append_is_told_to_each_of_its_callbacks_and_to_no_other() -> N
             raise error
 
     store.before = second_fails
-    with serving(store, told.append) as url, ThreadPoolExecutor(10) as pool:
+    with serving(store) as url, ThreadPoolExecutor(10) as pool:
         good = pool.submit(httpx.post, url + COLLECTION, content=b"first", timeout=10)
         assert first.wait(10)
         bad = [pool.submit(httpx.post, url + COLLECTION, content=b"later", timeout=10) for _ in range(5)]
@@ -464,7 +429,6 @@ def test_a_failed_append_is_told_to_each_of_its_callbacks_and_to_no_other() -> N
         statuses = [each.result().status_code for each in bad]
     assert 503 in statuses
     assert len(store.arrivals) == 1 + statuses.count(200)
-    assert len(told) == statuses.count(503)
 
 
 def test_pipelined_requests_are_each_stored_and_answered_in_order(url: str, store: Store) -> None:
@@ -498,9 +462,9 @@ def test_what_is_no_http_is_refused_and_harms_nobody(url: str, store: Store, con
     assert httpx.post(url + COLLECTION, content=b"ok").status_code == 200
 
 
-def test_a_very_long_token_is_cut_and_its_callback_kept(url: str, store: Store) -> None:
+def test_a_callback_with_a_very_long_token_is_kept(url: str, store: Store) -> None:
     assert httpx.post(f"{url}{COLLECTION}/{'x' * 5000}", content=b"{}").status_code == 200
-    assert store.arrivals == [("collection", "x" * listener.MAX_TOKEN_LENGTH, "127.0.0.1", b"{}")]
+    assert store.arrivals == [("collection", "x" * 5000, "127.0.0.1", b"{}")]
 
 
 @pytest.mark.parametrize(("well", "status"), [(True, 200), (False, 503)])
@@ -542,30 +506,94 @@ def test_idle_connections_do_not_lock_out_a_callback(store: Store) -> None:
 def test_a_connection_that_never_asks_for_anything_is_closed(
     store: Store, monkeypatch: pytest.MonkeyPatch, begun: bytes
 ) -> None:
-    monkeypatch.setattr(listener, "FIRST_REQUEST_SECONDS", 0.1)
+    monkeypatch.setattr(patience, "WAIT_SECONDS", 0.2)
     with serving(store) as url:
         assert raw(url, begun) == b""
-        with httpx.Client() as client:  # one that asked is not
-            assert client.post(url + COLLECTION, content=b"1").status_code == 200
-            time.sleep(0.2)
-            assert client.post(url + COLLECTION, content=b"2").status_code == 200
-    assert len(store.arrivals) == 2
+        with httpx.Client() as client:  # one that asks in time is not
+            for body in (b"1", b"2", b"3"):
+                assert client.post(url + COLLECTION, content=body).status_code == 200
+                time.sleep(0.1)
+    assert len(store.arrivals) == 3
 
 
-def test_a_deadline_that_was_put_off_comes_forward_with_the_next_stage(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(listener, "FIRST_REQUEST_SECONDS", 0.1)
-    monkeypatch.setattr(listener, "KEEP_ALIVE_SECONDS", 1)
-    store.before = lambda: time.sleep(0.3)  # the first deadline is met while an answer is owed, and put off
+def test_who_begins_a_second_request_and_stops_is_cut_off(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "WAIT_SECONDS", 0.3)
+    store.before = lambda: time.sleep(0.5)  # longer than that: while we work nobody keeps us waiting
     with serving(store) as url:
         host, port = url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=10) as connection:
             connection.sendall(request(COLLECTION, b"{}", close=False))
             assert connection.recv(65536).startswith(b"HTTP/1.1 200")
-            connection.sendall(b"POST")  # now uvicorn waits for the rest as long as it takes
+            connection.sendall(b"POST")  # now the server itself waits for the rest as long as it takes
             with suppress(ConnectionResetError):  # which is an end, too
                 assert connection.recv(1) == b""
+
+
+@pytest.mark.parametrize("protocol", ["websocket", "h2c", "TLS/1.0, HTTP/1.1"])
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("parts", [1, 2])
+def test_who_wants_another_protocol_is_refused_and_no_body_is_lost_silently(
+    url: str, store: Store, protocol: str, chunked: bool, parts: int
+) -> None:
+    lines = [f"Upgrade: {protocol}", "Connection: keep-alive, Upgrade"]
+    content = request(COLLECTION, b"a body", *lines, close=False)
+    if chunked:
+        content = content.replace(b"Content-Length: 6", b"Transfer-Encoding: chunked").replace(
+            b"a body", b"6\r\na body\r\n0\r\n\r\n"
+        )
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        for part in (content[:-5], content[-5:]) if parts == 2 else (content,):
+            connection.sendall(part)
+            time.sleep(0.05)  # so that each part is read by itself
+        with suppress(ConnectionResetError):  # a connection that is closed can lose the answer
+            assert connection.recv(65536).startswith(b"HTTP/1.1 400")
+    assert store.arrivals == []
+    assert (
+        httpx.post(url + COLLECTION, content=b"x", headers={"Upgrade": protocol}).status_code == 200
+    )  # it only says so
+    assert [arrival[3] for arrival in store.arrivals] == [b"x"]
+
+
+@pytest.mark.parametrize(
+    "rubbish", [b"\x00\x01rubbish\r\n\r\n", b"NONSENSE", b"POST / HTTP/9.9\r\n\r\n", b"\x16\x03\x01"]
+)
+@pytest.mark.parametrize("count", [1, 3])
+def test_whole_callbacks_are_stored_and_answered_although_rubbish_follows_them(
+    url: str, store: Store, rubbish: bytes, count: int
+) -> None:
+    content = b"".join(request(COLLECTION, b"%d" % number, close=False) for number in range(count))
+    answer = raw(url, content + rubbish)
+    assert answer.count(b"HTTP/1.1 200 OK") == count
+    assert answer.count(b"HTTP/1.1 400") == 1
+    assert answer.rindex(b"HTTP/1.1 200") < answer.index(b"HTTP/1.1 400")
+    assert [arrival[3] for arrival in store.arrivals] == [b"%d" % number for number in range(count)]
+
+
+def test_a_mistake_of_ours_is_answered_500_and_ends_the_connection() -> None:
+    async def mistaken(_: Any, receive: Any, __: Any) -> None:
+        await receive()
+        raise ZeroDivisionError
+
+    bound = listen_on("127.0.0.1", 0)
+    server = server_of(mistaken, [])
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+    thread.start()
+    eventually(lambda: server.started)
+    port = bound.getsockname()[1]
+    answer = raw(f"http://127.0.0.1:{port}", request(COLLECTION, b"{}", close=False))
+    server.should_exit = True
+    thread.join()
+    assert answer.startswith(b"HTTP/1.1 500")
+
+
+def test_what_follows_the_last_request_of_a_connection_is_not_answered(url: str, store: Store) -> None:
+    refused = request(COLLECTION, b"refused", *[f"X-{number}: y" for number in range(101)], close=False)
+    for last in (request(COLLECTION, b"last"), refused):
+        answer = raw(url, last + request(COLLECTION, b"behind it"))
+        assert answer.count(b"HTTP/1.1") == 1
+    assert httpx.post(url + COLLECTION, content=b"later").status_code == 200
+    assert [arrival[3] for arrival in store.arrivals] == [b"last", b"later"]
 
 
 def test_a_body_over_64_kib_that_comes_whole_is_refused(store: Store) -> None:

@@ -12,16 +12,20 @@ import httpx
 import pytest
 
 from rentpay_cli.cli.serve import _metrics
-from rentpay_cli.listener import build_app
 from rentpay_cli.runtime import Runtime
+from rentpay_cli.service.listener import build_app
+from rentpay_cli.service.metrics import metrics_route
+from rentpay_cli.service.worker import Worker
 from rentpay_cli.store import health_reads
-from rentpay_cli.worker import Worker
 
 NOON = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
 
 def asked_from(address: str, metrics: Callable[[], str | None] = lambda: "rentpay_x 1\n", **headers: str) -> Any:
-    app = build_app(lambda _: None, on_error=lambda _: None, health=lambda: (True, {}), metrics=metrics)
+    async def store_bytes(_: object) -> None:
+        pytest.fail("it is no callback")
+
+    app = build_app(store_bytes, lambda: (True, {}), metrics_route(metrics))
 
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(app, client=(address, 5000))
@@ -92,7 +96,7 @@ def test_only_a_round_that_went_well_is_a_sign_of_life(rt: Runtime, monkeypatch:
         return 1
 
     for one_round, expected in ((fail, []), (succeed, [True])):
-        monkeypatch.setattr("rentpay_cli.worker.round_of_work", one_round)
+        monkeypatch.setattr("rentpay_cli.service.worker.round_of_work", one_round)
         worker._stopping.clear()
         worker._run()
         assert signs == expected

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from rentpay_cli import worker
 from rentpay_cli.core.evidence import Acknowledged, Refused, Unanswered
 from rentpay_cli.errors import BadDatabase
 from rentpay_cli.runtime import Runtime
+from rentpay_cli.service import worker
+from rentpay_cli.service.worker import Worker, round_of_work
 from rentpay_cli.store import health_reads, inbox, reads
-from rentpay_cli.worker import Worker, round_of_work
 from tests.cli.conftest import Books
 from tests.support.scripted import ScriptedMpesa, script
 from tests.support.world import settings_for

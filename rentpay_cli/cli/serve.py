@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
+import resource
+import signal
+import socket
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +20,8 @@ from rentpay_cli.cli import show
 from rentpay_cli.cli.common import runtime, talk
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from rentpay_cli.runtime import Runtime
 
 
@@ -50,10 +56,12 @@ _LISTEN_HINTS = {
 def _serve(rt: Runtime, host: str, port: int) -> None:
     from rentpay_cli.errors import RuleRefused
     from rentpay_cli.flows.notices import notifier_of
-    from rentpay_cli.listener import build_app, listen_on, serve
     from rentpay_cli.runtime import Runtime
+    from rentpay_cli.service.group_commit import GroupCommit
+    from rentpay_cli.service.listener import build_app, listen_on, server_of
+    from rentpay_cli.service.metrics import metrics_route
+    from rentpay_cli.service.worker import Teller, Worker
     from rentpay_cli.store import health_reads, inbox, signs
-    from rentpay_cli.worker import Teller, Worker
 
     log = _logger()
     database = rt.database
@@ -73,33 +81,61 @@ def _serve(rt: Runtime, host: str, port: int) -> None:
     teller = Teller(tellers_rt, notifier, log)
 
     def append(arrivals: Any) -> None:
-        inbox.append(database, arrivals, rt.now())
+        try:
+            inbox.append(database, arrivals, rt.now())
+        except Exception as error:
+            log("callbacks not stored", count=len(arrivals), error=str(error))
+            raise
         worker.wake()
 
-    def append_at_once(arrivals: Any) -> bool:
-        is_stored = inbox.append_at_once(database, arrivals, rt.now())
-        if is_stored:
-            worker.wake()
-        return is_stored
-
-    app = build_app(
-        append,
-        at_once=append_at_once,
-        on_error=lambda error: log("callback not stored", error=str(error)),
-        health=worker.health,
-        metrics=lambda: _metrics(rt, log),
-    )
+    app = build_app(GroupCommit(append).store, worker.health, metrics_route(lambda: _metrics(rt, log)))
+    server = server_of(app, [str(network) for network in rt.settings.trusted_proxies])
     _announce(rt, host, bound.getsockname()[1], health_reads.open_work(rt.reader))
     log("listening", port=bound.getsockname()[1], environment=rt.settings.environment)
     worker.start()
     teller.start()
     try:
-        serve(app, bound, [str(network) for network in rt.settings.trusted_proxies])
+        run(server, bound)
     finally:
         worker.stop()
         teller.stop()
         tellers_rt.close()
         log("stopped")
+
+
+OPEN_FILES = 4096
+"""More than the connections at which the listener answers that it has too much in hand."""
+
+
+def run(server: uvicorn.Server, bound: socket.socket) -> None:
+    """Serve until SIGINT or SIGTERM, and answer what is in hand before returning."""
+    _allow_open_files()
+    gc.freeze()  # what is there by now stays, and no callback waits while the collector looks through it
+    with _stopped_by_signals(server):
+        server.run(sockets=[bound])
+
+
+def _allow_open_files() -> None:
+    """Ask for room for all connections: without it, a crowd of them keeps the database from opening its files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+@contextmanager
+def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
+    """A signal ends the serving and no more: uvicorn raises it again when it is done, and here it is done with."""
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _metrics(rt: Runtime, log: Callable[..., None]) -> str | None:

@@ -13,7 +13,7 @@ from sqlalchemy import event, inspect, text
 from sqlmodel import Session, SQLModel
 
 from rentpay_cli.core.clock import from_milliseconds, to_milliseconds
-from rentpay_cli.core.journal import BEGINNING, WATCHED, Columns, Entry, after_number, entry_hash, kept
+from rentpay_cli.core.journal import BEGINNING, WATCHED, Entry, after_number, entry_hash, kept
 from rentpay_cli.store.tables import (
     Access,
     Attempt,
@@ -45,19 +45,9 @@ _MODELS: tuple[type[SQLModel], ...] = (
 
 def changed(session: Session, table: str, number: int | None, columns: Mapping[str, Any]) -> None:
     """Note what became of a row by a statement of our own; what the session writes by itself is noted unasked."""
-    stated = watched(table, columns)
+    stated = {name: kept(value) for name, value in columns.items() if name in WATCHED[table]}
     if stated:
         _noted(session).setdefault(f"{table} {number}", {}).update(stated)
-
-
-def watched(table: str, columns: Mapping[str, Any]) -> Columns:
-    """Those of the columns that the journal answers for, as it states them."""
-    return {name: kept(value) for name, value in columns.items() if name in WATCHED[table]}
-
-
-def has_changes(session: Session) -> bool:
-    """Whether anything was changed since the last entry, as far as it is written."""
-    return bool(session.info.get("changes"))
 
 
 def gather(session: Session, entry: dict[str, Any], detail: Mapping[str, Any]) -> None:
@@ -81,7 +71,7 @@ def seal(session: Session) -> None:
     if not entries:
         return
     if session.get_bind().dialect.name == "sqlite":
-        seal_on_sqlite(session.connection().exec_driver_sql, entries)
+        _seal_on_sqlite(session.connection().exec_driver_sql, entries)
         return
     # It takes a lock that all writers share, the last of all, so that no deadlock can come of it, and holds it until
     # the commit. While the last entry was looked up from here, with the lock held, two workers spent most of their time
@@ -97,8 +87,8 @@ VALUES (:id, :at, :actor, :event, :payment_id, :attempt_id, :detail, :hash)
 """
 
 
-def seal_on_sqlite(execute: Callable[..., Any], entries: Iterable[dict[str, Any]]) -> None:
-    """Write the entries with their numbers and hashes, by the driver's own `execute` or one like it."""
+def _seal_on_sqlite(execute: Callable[..., Any], entries: Iterable[dict[str, Any]]) -> None:
+    """Write the entries with their numbers and hashes."""
     number, digest = execute(_HEAD).fetchone() or (0, BEGINNING)
     for entry in entries:
         number += 1

@@ -35,10 +35,6 @@ class _Deed:
     outcome: Future[Any] = field(default_factory=Future)
 
 
-class Busy(Exception):
-    """Somebody else writes just now, and we were not to wait."""
-
-
 class Database:
     """The engine, and a lock that lets the writers of this process take fair turns on SQLite.
 
@@ -114,45 +110,6 @@ class Database:
         with translated_errors(self.url), session, session.begin():
             yield session
             chain.seal(session)
-
-    @contextmanager
-    def driver(self, *, wait: bool) -> Iterator[sqlite3.Connection]:
-        """A connection of SQLite's driver itself, for what is done so often that SQLAlchemy would be most of it.
-
-        Whatever would have to wait for another process, and must not, raises `Busy`.
-        """
-        with translated_errors(self.url), contextlib.closing(self.engine.raw_connection()) as pooled:
-            connection = pooled.driver_connection
-            assert isinstance(connection, sqlite3.Connection)  # nobody asks for it on PostgreSQL
-            if wait:
-                yield connection
-                return
-            connection.execute("PRAGMA busy_timeout = 0")
-            try:
-                yield connection
-            except sqlite3.OperationalError as error:
-                code = getattr(error, "sqlite_errorcode", 0)  # what the module says by itself has none
-                if code & 0xFF == sqlite3.SQLITE_BUSY:  # the rest says why it is busy
-                    raise Busy from error
-                raise
-            finally:
-                connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
-
-    @contextmanager
-    def lean_transaction(self, connection: sqlite3.Connection, *, wait: bool) -> Iterator[None]:
-        """As `transaction`, for what writes and seals on a connection of `driver`; raises `Busy` as that does."""
-        if not self._turn.acquire(blocking=wait):
-            raise Busy
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                connection.execute("COMMIT")
-            except BaseException:
-                connection.rollback()
-                raise
-        finally:
-            self._turn.release()
 
     def close(self) -> None:
         """Give back every connection."""

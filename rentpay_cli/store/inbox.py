@@ -7,7 +7,6 @@ which callbacks one was. What is shown of a body is redacted where it is shown.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -20,7 +19,7 @@ from rentpay_cli.core.clock import to_milliseconds
 from rentpay_cli.core.redact import redact
 from rentpay_cli.store import chain, journal, signs
 from rentpay_cli.store.attempts import token_sha256
-from rentpay_cli.store.engine import Busy, Database
+from rentpay_cli.store.engine import Database
 from rentpay_cli.store.tables import InboxItem
 
 STRANGERS_BUDGET_BYTES = 16 * 1024 * 1024
@@ -38,54 +37,19 @@ def append(database: Database, arrivals: Sequence[Arrival], at: datetime) -> Non
     Whoever knows no token of ours can be nobody that we asked: of such a callback the same body is only counted, and
     beyond their budget they all are. What carries a token of ours is always stored.
     """
-    if not (database.is_sqlite and _append_ours(database, arrivals, at, wait=True)):
-        _append_any(database, _rows(arrivals, at), at)
-
-
-def append_at_once(database: Database, arrivals: Sequence[Arrival], at: datetime) -> bool:
-    """Store callbacks as `append` does, or say that one would have to wait, or that there are strangers among them."""
-    try:
-        return database.is_sqlite and _append_ours(database, arrivals, at, wait=False)
-    except Busy:
-        return False
-
-
-def _append_ours(database: Database, arrivals: Sequence[Arrival], at: datetime, *, wait: bool) -> bool:
-    """Store callbacks on SQLite if all of them carry a token of ours, on the driver itself; say whether they did.
-
-    A token is looked up, and all that can be computed is, before the lock is taken for which other writers wait: a
-    token is known before it is told to anybody, and for ever. One callback takes 0.22 ms of processor time so, and 0.49
-    by a session; 32 take 0.88 ms, and 1.24 by a session.
-    """
-    with database.driver(wait=wait) as connection:
-        digests = {token_sha256(token) if token else "" for _, token, _, _ in arrivals}
-        known = connection.execute(_KNOWN_TOKENS, (json.dumps(list(digests)),)).fetchone()[0]
-        if not known or known < len(digests):
-            return False
-        rows = _rows(arrivals, at)
-        stated = [chain.watched("inbox", row) for row in rows]
-        statement, values = _insert_all(rows)
-        with database.lean_transaction(connection, wait=wait):
-            last = connection.execute(statement, values).lastrowid or 0
-            numbers = range(last - len(rows) + 1, last + 1)
-            changes = {f"inbox {number}": columns for number, columns in zip(numbers, stated, strict=True)}
-            detail: dict[str, Any] = {"changes": changes}
-            if blanked := _blanked(zip(numbers, rows, strict=True)):
-                detail["credential_blanked"] = blanked
-            entry = journal.entry(at, "listener", "callbacks received")
-            chain.seal_on_sqlite(connection.execute, [entry | {"detail": detail}])
-    return True
-
-
-_KNOWN_TOKENS = """
-SELECT count(*) FROM json_each(?) AS token
- WHERE EXISTS (SELECT 1 FROM attempt WHERE token_sha256 = token.value)
-    OR EXISTS (SELECT 1 FROM enquiry WHERE token_sha256 = token.value)
-"""
-
-
-def _rows(arrivals: Sequence[Arrival], at: datetime) -> list[dict[str, Any]]:
-    return [_row(*arrival, at) for arrival in arrivals]
+    rows = [_row(*arrival, at) for arrival in arrivals]
+    with database.transaction() as session:
+        ours = _ours(session, {row["token_sha256"] for row in rows if row["token_sha256"]})
+        expected = [row for row in rows if row["token_sha256"] in ours]
+        stored = [*zip(_insert(session, expected), expected, strict=True)] if expected else []
+        strangers = [row for row in rows if row["token_sha256"] not in ours]
+        if strangers:
+            stored += _append_strangers(session, strangers, at)
+        for number, row in stored:
+            chain.changed(session, "inbox", number, row)
+        if stored:
+            blanked = [number for number, row in stored if row[_HAD_CREDENTIAL]]
+            journal.write(session, at, "listener", "callbacks received", credential_blanked=blanked or None)
 
 
 def _row(path: str, token: str | None, source_ip: str | None, body: bytes, at: datetime) -> dict[str, Any]:
@@ -104,25 +68,6 @@ def _row(path: str, token: str | None, source_ip: str | None, body: bytes, at: d
 
 
 _HAD_CREDENTIAL = "had credential"
-
-
-def _blanked(stored: Iterable[tuple[int, dict[str, Any]]]) -> list[int]:
-    """The numbers of the callbacks in which a credential was blanked."""
-    return [number for number, row in stored if row[_HAD_CREDENTIAL]]
-
-
-def _append_any(database: Database, rows: list[dict[str, Any]], at: datetime) -> None:
-    with database.transaction() as session:
-        ours = _ours(session, {row["token_sha256"] for row in rows if row["token_sha256"]})
-        expected = [row for row in rows if row["token_sha256"] in ours]
-        stored = [*zip(_insert(session, expected), expected, strict=True)] if expected else []
-        strangers = [row for row in rows if row["token_sha256"] not in ours]
-        if strangers:
-            stored += _append_strangers(session, strangers, at)
-        for number, row in stored:
-            chain.changed(session, "inbox", number, row)
-        if stored:
-            journal.write(session, at, "listener", "callbacks received", credential_blanked=_blanked(stored) or None)
 
 
 _ATTEMPT_TOKEN = SQLModel.metadata.tables["attempt"].c.token_sha256
@@ -153,10 +98,9 @@ def _insert(session: Session, rows: list[dict[str, Any]]) -> Iterable[Any]:
 
 
 def _insert_all(rows: list[dict[str, Any]]) -> tuple[str, tuple[Any, ...]]:
-    """One statement for SQLite's driver, and its values; it numbers the rows one by one.
+    """One statement for SQLite, and its values; it numbers the rows one by one.
 
-    SQLAlchemy's own for many rows makes a session half as fast: 32 callbacks take 1.2 ms of processor time with this,
-    and 1.9 to 2.6 ms with that.
+    SQLAlchemy's own for many rows takes as long as all the rest of storing them.
     """
     values: list[Any] = []
     for row in rows:

@@ -28,15 +28,8 @@ def write(
 
     It is written at the end of the transaction, where its number and its hash are known.
     """
-    about = entry(at, actor, event, payment_id=payment_id, attempt_id=attempt_id)
-    chain.gather(session, about, {name: told(value) for name, value in detail.items() if value is not None})
-
-
-def entry(
-    at: datetime, actor: str, event: str, *, payment_id: int | None = None, attempt_id: int | None = None
-) -> dict[str, Any]:
-    """The columns of an entry, all but its detail and what makes it a link of the chain."""
-    return {"at": at, "actor": told(actor), "event": event, "payment_id": payment_id, "attempt_id": attempt_id}
+    entry = {"at": at, "actor": told(actor), "event": event, "payment_id": payment_id, "attempt_id": attempt_id}
+    chain.gather(session, entry, {name: told(value) for name, value in detail.items() if value is not None})
 
 
 def raise_finding(

@@ -24,7 +24,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rentpay_cli.listener import MAX_BODY_BYTES
+from rentpay_cli.service.listener import MAX_BODY_BYTES
 from tests.attacks.target import COLLECTION, PAYOUT, Target, attacked
 from tests.daraja import shapes
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import select
 import socket
 import time
+import weakref
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,12 +18,13 @@ from typing import Any
 import httpx
 import pytest
 
-from rentpay_cli import listener as served
+from rentpay_cli.cli.serve import OPEN_FILES
+from rentpay_cli.service import patience
 from tests.attacks import listener as attacks
 from tests.attacks.listener import Attacker, Burst, head, request
 from tests.attacks.target import COLLECTION, PAYOUT, Target, attacked
 from tests.daraja import shapes
-from tests.test_listener import Store, serving
+from tests.test_listener import Store, eventually, serving
 
 THANKS = {"ResultCode": 0, "ResultDesc": "Accepted"}
 HONEST = shapes.stk_callback(1032, checkout_id="ws_CO_1")
@@ -66,7 +70,7 @@ def test_an_honest_callback_is_thanked_while_the_listener_is_abused(
     assert figures.honest_lost == 0
     assert max(figures.honest_seconds) < 5
     assert max(figures.rss_kib) < 300 * 1024
-    assert max(figures.open_files) < served.OPEN_FILES
+    assert max(figures.open_files) < OPEN_FILES
     for answer in attacker.answers:
         assert b"Traceback" not in answer
         assert b"\r\nserver:" not in answer.lower()
@@ -106,14 +110,15 @@ def drip(first: bytes) -> tuple[bytes, ...]:
         pytest.param(drip(b"POST /api/payments/callback HTTP/1.1\r\nX: "), id="its first head"),
         pytest.param(drip(request(COLLECTION, b"{}") + b"POST /api HTTP/1.1\r\nX: "), id="its second head"),
         pytest.param((request(COLLECTION, b"{}"), *[b"\r\n"] * 30), id="empty lines after an answer"),
-        pytest.param((head("/nowhere", "Content-Length: 99999"), *[b"x"] * 30), id="a body that nobody reads"),
+        pytest.param(drip(head(COLLECTION, "Content-Length: 999")), id="its body"),
+        pytest.param(drip(head("/nowhere", "Content-Length: 999")), id="a body that nobody wants"),
+        pytest.param(drip(head(COLLECTION, "Transfer-Encoding: chunked") + b"2\r\n{}\r\n0\r\nX: "), id="what follows"),
     ],
 )
 def test_who_sends_drop_by_drop_is_cut_off(
     store: Store, monkeypatch: pytest.MonkeyPatch, parts: tuple[bytes, ...]
 ) -> None:
-    monkeypatch.setattr(served, "FIRST_REQUEST_SECONDS", 0.3)
-    monkeypatch.setattr(served, "KEEP_ALIVE_SECONDS", 0.2)
+    monkeypatch.setattr(patience, "WAIT_SECONDS", 0.3)
     with serving(store) as url:
         began = time.monotonic()
         ask(url, *parts, pause_seconds=0.1)
@@ -122,7 +127,7 @@ def test_who_sends_drop_by_drop_is_cut_off(
 
 
 def test_a_second_request_that_comes_whole_is_answered(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(served, "FIRST_REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr(patience, "WAIT_SECONDS", 0.3)
     with serving(store) as url, httpx.Client() as client:
         for _ in range(5):
             assert client.post(url + COLLECTION, content=b"{}").status_code == 200
@@ -131,9 +136,8 @@ def test_a_second_request_that_comes_whole_is_answered(store: Store, monkeypatch
 
 
 def test_an_answer_that_takes_long_is_waited_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(served, "FIRST_REQUEST_SECONDS", 0.1)
-    monkeypatch.setattr(served, "KEEP_ALIVE_SECONDS", 0.1)
-    store.before = lambda: time.sleep(1)  # longer than either patience
+    monkeypatch.setattr(patience, "WAIT_SECONDS", 0.1)
+    store.before = lambda: time.sleep(1)  # longer than that
     with serving(store) as url:
         assert httpx.post(url + COLLECTION, content=b"{}").status_code == 200
 
@@ -188,34 +192,66 @@ def test_more_than_a_hundred_headers_are_refused(store: Store) -> None:
     with serving(store) as url:
         assert b" 200 " in ask(url, request(COLLECTION, b"{}", "Connection: close", *lines))
         refused = ask(url, request(COLLECTION, b"{}", "Connection: close", "One: more", *lines))
-    assert refused == b"" or b" 400 " in refused  # a connection that is cut off can lose the answer
+    assert refused.startswith(b"HTTP/1.1 431")
     assert len(store.arrivals) == 1
 
 
 def test_what_follows_a_chunked_body_is_not_kept(store: Store) -> None:
     start = head(COLLECTION, "Transfer-Encoding: chunked", "Connection: close")
     with serving(store) as url:
-        short = b"2\r\n{}\r\n0\r\n" + b"A: b\r\n" * 500 + b"\r\n"
+        short = b"2\r\n{}\r\n0\r\n" + b"A: b\r\n" * 50 + b"\r\n"
         assert ask(url, start, short).startswith(b"HTTP/1.1 200")
         assert ask(url, start, b"2\r\n{}\r\n0\r\n", *[b"A: b\r\n" * 5000] * 100) == b""
     assert len(store.arrivals) == 1
 
 
-def test_a_crowd_that_only_connects_does_not_lock_out_a_callback(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(served, "MAX_CONNECTIONS", 50)
-    monkeypatch.setattr(served, "MOST_CONNECTIONS", 150)
-    monkeypatch.setattr(served, "ROOM_AFTER_SECONDS", 0.1)
-    with serving(store) as url:
+@pytest.mark.parametrize(
+    "begun",
+    [b"", b"POST /api", head(COLLECTION, "Content-Length: 9") + b"{", request(COLLECTION, b"{}")],
+    ids=["connects", "begins a head", "begins a body", "was answered"],
+)
+def test_a_crowd_that_stays_does_not_lock_out_a_callback(
+    store: Store, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr(patience, "MAX_WAITING", 50)
+    with serving(store) as url, ExitStack() as crowd:
         host, port = url.removeprefix("http://").split(":")
-        crowd = [socket.create_connection((host, int(port)), timeout=10) for _ in range(200)]
-        try:
-            assert httpx.post(url + COLLECTION, content=b"{}").status_code == 200
-            assert crowd[0].recv(1) == b"", "who kept us waiting longest goes first"
-        except ConnectionResetError:
-            pass
-        finally:
-            for connection in crowd:
-                connection.close()
+        members = []
+        for _ in range(200):
+            member = crowd.enter_context(socket.create_connection((host, int(port)), timeout=10))
+            member.sendall(begun)
+            members.append(member)
+        assert httpx.post(url + COLLECTION, content=b"{}").status_code == 200
+        with suppress(ConnectionResetError):
+            while members[0].recv(65536):
+                pass  # it was answered first
+        last, _, _ = select.select(members[-1:], [], [], 0)  # who kept us waiting longest goes first
+        assert not last or members[-1].recv(65536) != b"", "and the last has not waited long"
+
+
+def test_what_a_connection_needed_is_free_at_its_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crowd would fill the memory long before the garbage collector comes: nothing may wait for it."""
+    made: list[weakref.ref[patience.Connection]] = []
+    honest = patience.Connection.connection_made
+
+    def connection_made(connection: patience.Connection, transport: Any) -> None:
+        made.append(weakref.ref(connection))
+        honest(connection, transport)
+
+    monkeypatch.setattr(patience.Connection, "connection_made", connection_made)
+    gc.collect()
+    gc.disable()
+    try:
+        with serving(store) as url:
+            for parts in ([b""], [b"POST /api"], [request(COLLECTION, b"{}")], [b"NONSENSE\r\n\r\n"]):
+                host, port = url.removeprefix("http://").split(":")
+                with socket.create_connection((host, int(port)), timeout=10) as connection:
+                    connection.sendall(b"".join(parts))
+            ask(url, request(COLLECTION, b"{}", "Connection: close"))
+            ask(url, request(COLLECTION, b"{}") + b"NONSENSE\r\n\r\n")
+            eventually(lambda: len(made) == 6 and not any(each() for each in made))
+    finally:
+        gc.enable()
 
 
 def test_too_many_requests_at_once_on_one_connection_are_cut_off(store: Store) -> None:
@@ -243,18 +279,15 @@ def test_a_token_cannot_be_guessed_by_the_answer(target: Target) -> None:
 
 def test_a_token_cannot_be_guessed_by_the_time_that_the_answer_takes(target: Target) -> None:
     """Both are stored before they are answered; their medians must be of the same order."""
-
-    def median_seconds(path: str) -> float:
-        with httpx.Client() as client:
-            taken = []
-            for number in range(60):
-                body = HONEST + b" " * number  # no two the same
+    paths = (target.honest_path, f"{COLLECTION}/{'0' * 32}")
+    taken: dict[str, list[float]] = {path: [] for path in paths}
+    with httpx.Client() as client:
+        for number in range(60):
+            for path in paths:  # in turn, because the machine has other things to do, too
                 began = time.perf_counter()
-                client.post(target.url + path, content=body)
-                taken.append(time.perf_counter() - began)
-        return sorted(taken)[30]
-
-    known, unknown = median_seconds(target.honest_path), median_seconds(f"{COLLECTION}/{'0' * 32}")
+                client.post(target.url + path, content=HONEST + b" " * number)  # no two the same
+                taken[path].append(time.perf_counter() - began)
+    known, unknown = (sorted(seconds)[30] for seconds in taken.values())
     assert 1 / 3 < known / unknown < 3
 
 
@@ -323,23 +356,23 @@ def test_headers_that_two_readers_could_read_differently_are_refused(target: Tar
 def test_the_process_may_open_enough_files_for_all_connections(target: Target) -> None:
     limits = Path(f"/proc/{target.process.pid}/limits").read_text()
     soft, hard = next(line.split()[3:5] for line in limits.splitlines() if line.startswith("Max open files"))
-    assert "unlimited" in (soft, hard) or int(soft) >= min(served.OPEN_FILES, int(hard))
+    assert "unlimited" in (soft, hard) or int(soft) >= min(OPEN_FILES, int(hard))
 
 
 def test_answers_to_who_never_reads_them_do_not_pile_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     piles: list[int] = []
-    honest_made, honest_answer = served._Impatient.connection_made, served._Impatient._answer
+    honest_made, honest_flush = patience.Connection.connection_made, patience.Connection._flush
 
     def made(connection: Any, transport: Any) -> None:
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         honest_made(connection, transport)
 
-    def answer(connection: Any, *what: Any) -> None:
-        honest_answer(connection, *what)
+    def flush(connection: Any) -> None:
+        honest_flush(connection)
         piles.append(connection.transport.get_write_buffer_size())
 
-    monkeypatch.setattr(served._Impatient, "connection_made", made)
-    monkeypatch.setattr(served._Impatient, "_answer", answer)
+    monkeypatch.setattr(patience.Connection, "connection_made", made)
+    monkeypatch.setattr(patience.Connection, "_flush", flush)
     with serving(store) as url, socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         host, port = url.removeprefix("http://").split(":")
@@ -347,7 +380,7 @@ def test_answers_to_who_never_reads_them_do_not_pile_up(store: Store, monkeypatc
         connection.settimeout(1)
         for number in range(300):
             connection.sendall(request(COLLECTION, b"{}") * 8)
-            ends = time.monotonic() + 0.5
+            ends = time.monotonic() + 2
             while len(store.arrivals) < 8 * (number + 1) and time.monotonic() < ends:
                 time.sleep(0.001)  # more than a few at once it would refuse
             if time.monotonic() >= ends:

@@ -58,20 +58,13 @@ def command(function: Callable[..., None], **arguments: object) -> float:
 
 def listen(path: str, port: str) -> None:
     """The listener as `serve-callbacks` runs it, but nobody reads what it stores."""
-    from rentpay_cli.listener import build_app, listen_on, serve
+    from rentpay_cli.cli.serve import run
+    from rentpay_cli.service.group_commit import GroupCommit
+    from rentpay_cli.service.listener import build_app, listen_on, server_of
 
     rt = open_runtime(path)
-
-    def complain(error: Exception) -> None:
-        raise error
-
-    app = build_app(
-        lambda arrivals: inbox.append(rt.database, arrivals, rt.now()),
-        at_once=lambda arrivals: inbox.append_at_once(rt.database, arrivals, rt.now()),
-        on_error=complain,
-        health=lambda: (True, {}),
-    )
-    serve(app, listen_on("127.0.0.1", int(port)), [])
+    writer = GroupCommit[Any](lambda arrivals: inbox.append(rt.database, arrivals, rt.now()))
+    run(server_of(build_app(writer.store, lambda: (True, {})), []), listen_on("127.0.0.1", int(port)))
 
 
 # --- bulk payouts ----------------------------------------------------------------------------------------------------

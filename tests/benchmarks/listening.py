@@ -49,7 +49,7 @@ def listener_and_its_peers(bench: Bench) -> Iterator[Figure]:
         for _ in range(bench.few_or(5, few=1)):
             for name, port in ports.items():
                 seen[name].append(load(bench, [port], seconds=seconds, payments=KNOWN))
-    for name, limit in (("Flask's server", 12.0), ("gunicorn, 4 workers", 4.0), ("Express + better-sqlite3", 3.5)):
+    for name, limit in (("Flask's server", None), ("gunicorn, 4 workers", 6.0), ("Express + better-sqlite3", 3.0)):
         if name in seen:
             rates = [(a.per_second, b.per_second) for a, b in zip(seen["ours"], seen[name], strict=True)]
             note = f"{_median(rates, 0):,.0f} and {_median(rates, 1):,.0f} a second"

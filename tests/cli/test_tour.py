@@ -162,7 +162,7 @@ def test_the_listener_does_not_start_on_a_database_that_it_cannot_write(
         return made
 
     monkeypatch.setattr(engine, "_open_sqlite", read_only)
-    monkeypatch.setattr("rentpay_cli.listener.serve", lambda *_: pytest.fail("it serves"))
+    monkeypatch.setattr("rentpay_cli.cli.serve.run", lambda *_: pytest.fail("it serves"))
     assert cli("serve-callbacks", "--port", "0", "--json").refusal == (4, "database")
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import ProgrammingError
 
-from rentpay_cli import worker
 from rentpay_cli.errors import BadDatabase
 from rentpay_cli.flows import read_inbox, verify
 from rentpay_cli.flows.read_inbox import COLLECTION, TOGETHER
 from rentpay_cli.runtime import Runtime
+from rentpay_cli.service import worker
 from rentpay_cli.store import inbox
 from rentpay_cli.store.rows import StaleWrite
 
@@ -89,7 +89,7 @@ def test_the_worker_rests_on_sqlite_after_every_few_so_that_other_writers_have_t
 ) -> None:
     arrive(rt, 2 * TOGETHER + 1)
     rests: list[float] = []
-    monkeypatch.setattr("rentpay_cli.worker.time.sleep", rests.append)
+    monkeypatch.setattr("rentpay_cli.service.worker.time.sleep", rests.append)
     worker.round_of_work(rt, lambda *_, **__: None)
     assert len(rests) == (3 if rt.database.is_sqlite else 0)
     assert all(rest > 0 for rest in rests)
@@ -99,9 +99,9 @@ def test_the_worker_rests_longer_while_more_callbacks_come(rt: Runtime, monkeypa
     if not rt.database.is_sqlite:
         return  # where it does not rest
     rests: list[float] = []
-    monkeypatch.setattr("rentpay_cli.worker.time.sleep", rests.append)
+    monkeypatch.setattr("rentpay_cli.service.worker.time.sleep", rests.append)
     ticks = itertools.count()
-    monkeypatch.setattr("rentpay_cli.worker.time.monotonic", lambda: float(next(ticks)))
+    monkeypatch.setattr("rentpay_cli.service.worker.time.monotonic", lambda: float(next(ticks)))
     for count, more_come in ((1, False), (2, True)):  # of what strangers send, only what is new is read
         arrive(rt, count)
         worker.round_of_work(rt, lambda *_, **__: None, lambda more_come=more_come: more_come)

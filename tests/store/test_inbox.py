@@ -6,7 +6,6 @@ import hashlib
 import json
 import sqlite3
 import threading
-import time
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
@@ -104,62 +103,32 @@ def own(token: str, *bodies: bytes) -> list[inbox.Arrival]:
     return [("payout", token, "1.2.3.4", body) for body in bodies]
 
 
-def test_what_is_stored_at_once_is_the_same_as_what_is_not(rt: Runtime, token: str) -> None:
+def test_what_is_stored_together_is_stored_as_it_is_alone(rt: Runtime, token: str) -> None:
     bodies = [b"%d" % number for number in range(40)]
-    stored_at_once = inbox.append_at_once(rt.database, own(token, *bodies), NOW)
-    assert stored_at_once == rt.database.is_sqlite
-    inbox.append(rt.database, own(token, *bodies), NOW)
+    for body in bodies:
+        inbox.append(rt.database, own(token, body), NOW)
     inbox.append(rt.database, [*own(token, *bodies), ("payout", None, None, b"a stranger's")], NOW)
     columns = ("path", "token_sha256", "source_ip", "body", "body_bytes", "copies", "received_at", "state")
     rows = [tuple(row[column] for column in columns) for row in stored(rt) if row["stranger_sha256"] is None]
-    assert rows == rows[:40] * (3 if stored_at_once else 2)
+    assert [bytes(row[3]) for row in rows] == bodies * 2
+    assert rows[:40] == rows[40:]
     told = [json.loads(entry.detail) for entry in derived.entries(rt.reader) if entry.event == "callbacks received"]
-    assert [len(detail["changes"]) for detail in told] == [40] * (len(told) - 1) + [41]
-    assert [set(detail) for detail in told] == [{"changes"}] * len(told)
+    assert [len(detail["changes"]) for detail in told] == [1] * 40 + [41]
+    assert [set(detail) for detail in told] == [{"changes"}] * 41
     assert verify(rt).rows["inbox"] == len(stored(rt))
 
 
 def test_to_store_nothing_changes_nothing(rt: Runtime) -> None:
     inbox.append(rt.database, [], NOW)
-    assert not inbox.append_at_once(rt.database, [], NOW)
     assert list(derived.entries(rt.reader)) == []
 
 
-def test_nothing_is_stored_at_once_if_there_is_a_stranger_among_them(rt: Runtime, token: str) -> None:
-    for stranger in (None, "guessed"):
-        assert not inbox.append_at_once(rt.database, [*own(token, b"{}"), ("payout", stranger, None, b"{}")], NOW)
-    assert stored(rt) == []
-
-
-def test_nothing_is_stored_at_once_while_another_process_writes(rt: Runtime, token: str) -> None:
+def test_who_stores_waits_for_another_process(rt: Runtime, token: str) -> None:
     if not rt.database.is_sqlite:
         return  # where writers do not wait for each other until they add to the journal
-    with closing(sqlite3.connect(sqlite_path(rt.database.url), isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        began = time.monotonic()
-        assert not inbox.append_at_once(rt.database, own(token, b"{}"), NOW)
-        assert time.monotonic() - began < 5
-        assert stored(rt) == []
-        other.execute("ROLLBACK")
-    assert inbox.append_at_once(rt.database, own(token, b"{}"), NOW)
-    assert len(stored(rt)) == 1
-
-
-def test_nothing_is_stored_at_once_while_another_thread_writes(rt: Runtime, token: str) -> None:
-    if not rt.database.is_sqlite:
-        return  # as above
-    with rt.database.transaction():
-        assert not inbox.append_at_once(rt.database, own(token, b"{}"), NOW)
-    assert inbox.append_at_once(rt.database, own(token, b"{}"), NOW)
-
-
-def test_who_may_wait_waits_for_another_process_also_after_somebody_who_must_not(rt: Runtime, token: str) -> None:
-    if not rt.database.is_sqlite:
-        return  # as above
     path = sqlite_path(rt.database.url)
     with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
         other.execute("BEGIN IMMEDIATE")
-        assert not inbox.append_at_once(rt.database, own(token, b"{}"), NOW)
         done = threading.Timer(0.3, other.execute, ["ROLLBACK"])
         done.start()
         inbox.append(rt.database, own(token, b"{}"), NOW)
@@ -174,18 +143,9 @@ def test_what_fails_in_the_middle_is_undone_and_keeps_nobody_from_writing(
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(chain, "seal_on_sqlite" if rt.database.is_sqlite else "seal", fail)
+        patch.setattr(chain, "seal", fail)
         with pytest.raises(ZeroDivisionError):
             inbox.append(rt.database, own(token, b"undone"), NOW)
     inbox.append(rt.database, own(token, b"stored"), NOW)
     assert [bytes(row["body"]) for row in stored(rt)] == [b"stored"]
     verify(rt)
-
-
-def test_a_lean_transaction_that_fails_is_over_before_the_next_writer_has_its_turn(rt: Runtime) -> None:
-    if not rt.database.is_sqlite:
-        return  # which has none
-    with rt.database.driver(wait=True) as connection:
-        with pytest.raises(ZeroDivisionError), rt.database.lean_transaction(connection, wait=False):
-            raise ZeroDivisionError
-        assert not connection.in_transaction

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 
 from rentpay_cli.config import Settings, check_settings
 from rentpay_cli.flows import collect
 from rentpay_cli.flows import register as registering
 from rentpay_cli.flows.read_inbox import Reading, read_inbox
-from rentpay_cli.listener import build_app, listen_on
 from rentpay_cli.runtime import Runtime
+from rentpay_cli.service.group_commit import GroupCommit
+from rentpay_cli.service.listener import build_app, listen_on, server_of
 from rentpay_cli.simulator.options import Options
 from rentpay_cli.simulator.server import Started, running
 from rentpay_cli.store import inbox, readonly, reads
@@ -163,9 +163,16 @@ class World:
 def listening(append: Callable[[Any], None]) -> Iterator[str]:
     """The real listener in a thread, and its address."""
     errors: list[Exception] = []
-    app = build_app(append, on_error=errors.append, health=lambda: (True, {"status": "ok"}))
+
+    def append_and_tell(arrivals: Any) -> None:
+        try:
+            append(arrivals)
+        except Exception as error:
+            errors.append(error)
+            raise
+
     bound = listen_on("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", access_log=False))
+    server = server_of(build_app(GroupCommit(append_and_tell).store, lambda: (True, {"status": "ok"})), [])
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
     thread.start()
     while not server.started:

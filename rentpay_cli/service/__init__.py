@@ -1,0 +1,1 @@
+"""What runs for long: the listener, and the worker beside it."""
