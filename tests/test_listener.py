@@ -400,6 +400,7 @@ def test_what_came_is_stored_at_a_stop_although_its_senders_are_gone(store: Stor
         raw(url, request(COLLECTION, b"first", close=False), close_early=True)
         time.sleep(0.1)  # so that the second waits behind it
         raw(url, request(COLLECTION, b"second", close=False), close_early=True)
+        time.sleep(0.1)  # so that it is in hand
         threading.Timer(0.3, may_go_on.set).start()  # after the server was told to stop
     assert [arrival[3] for arrival in store.arrivals] == [b"first", b"second"]
 
@@ -586,10 +587,13 @@ def test_a_mistake_of_ours_is_answered_500_and_ends_the_connection() -> None:
     assert answer.startswith(b"HTTP/1.1 500")
 
 
-def test_what_follows_a_request_that_closes_the_connection_is_not_answered(url: str, store: Store) -> None:
-    answer = raw(url, request(COLLECTION, b"last") + request(COLLECTION, b"behind it"))
-    assert answer.count(b"HTTP/1.1") == 1
-    assert [arrival[3] for arrival in store.arrivals] == [b"last"]
+def test_what_follows_the_last_request_of_a_connection_is_not_answered(url: str, store: Store) -> None:
+    refused = request(COLLECTION, b"refused", *[f"X-{number}: y" for number in range(101)], close=False)
+    for last in (request(COLLECTION, b"last"), refused):
+        answer = raw(url, last + request(COLLECTION, b"behind it"))
+        assert answer.count(b"HTTP/1.1") == 1
+    assert httpx.post(url + COLLECTION, content=b"later").status_code == 200
+    assert [arrival[3] for arrival in store.arrivals] == [b"last", b"later"]
 
 
 def test_a_body_over_64_kib_that_comes_whole_is_refused(store: Store) -> None:

@@ -199,7 +199,7 @@ def test_more_than_a_hundred_headers_are_refused(store: Store) -> None:
 def test_what_follows_a_chunked_body_is_not_kept(store: Store) -> None:
     start = head(COLLECTION, "Transfer-Encoding: chunked", "Connection: close")
     with serving(store) as url:
-        short = b"2\r\n{}\r\n0\r\n" + b"A: b\r\n" * 500 + b"\r\n"
+        short = b"2\r\n{}\r\n0\r\n" + b"A: b\r\n" * 50 + b"\r\n"
         assert ask(url, start, short).startswith(b"HTTP/1.1 200")
         assert ask(url, start, b"2\r\n{}\r\n0\r\n", *[b"A: b\r\n" * 5000] * 100) == b""
     assert len(store.arrivals) == 1
