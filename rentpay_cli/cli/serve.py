@@ -186,14 +186,14 @@ def _logger() -> Callable[..., None]:
     for_people = structlog.dev.ConsoleRenderer(colors=terminal.has_colours(err=True))
     structlog.configure(
         processors=[
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
             clean,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
             for_people if person else structlog.processors.JSONRenderer(),
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logger = structlog.get_logger()
+    logger = structlog.get_logger().bind()
 
     def log(event: str, **fields: Any) -> None:
         with suppress(OSError):  # a full disk under the log must not stop callbacks from being answered

@@ -20,7 +20,7 @@ def read_mpesa_time(value: object) -> datetime | None:
     if len(text) != 14 or not (text.isascii() and text.isdigit()):
         return None
     try:
-        moment = datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=EAT)
+        moment = datetime.fromisoformat(f"{text[:8]}T{text[8:]}").replace(tzinfo=EAT)
     except ValueError:  # no such day
         return None
     return moment.astimezone(UTC) if MPESA_BEGAN <= moment.year < 2100 else None

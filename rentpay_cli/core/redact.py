@@ -100,7 +100,11 @@ def redact(text: str) -> str:
 
 def masked(text: str) -> str:
     """The text with phone numbers masked, also in checkout ids and as people type them."""
-    return _TYPED_PHONE.sub(r"\1***\2", _PHONE.sub(r"\1***\2", text))
+    return _TYPED_PHONE.sub(_middle_masked, _PHONE.sub(_middle_masked, text))
+
+
+def _middle_masked(number: re.Match[str]) -> str:
+    return f"{number[1]}***{number[2]}"
 
 
 _CONTROL = re.compile(

@@ -7,7 +7,7 @@ token belongs to, the amount is what was asked, and the receipt is new. What is 
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,13 +16,14 @@ from sqlmodel import Session
 from rentpay_cli.core.attempt import Direction
 from rentpay_cli.core.chase import NO_RECORD_AGAIN, NoRecords, no_record_counts, proves_not_moved
 from rentpay_cli.core.evidence import Acknowledged, Moved, NotMoved, Overdue
-from rentpay_cli.core.redact import printable, redact
+from rentpay_cli.core.redact import printable
 from rentpay_cli.daraja import incoming
 from rentpay_cli.daraja.incoming import Doubt, NoRecord, QuestionFailed, Result, StillPending
 from rentpay_cli.errors import NotFound, RuleRefused, WrongUse
 from rentpay_cli.flows.learn import Source, learn_about
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import attempts, enquiries, inbox, journal
+from rentpay_cli.store import attempts, enquiries, inbox, journal, payments
+from rentpay_cli.store.inbox import Reading
 from rentpay_cli.store.rows import StaleWrite
 from rentpay_cli.store.tables import Attempt, Enquiry, InboxItem
 
@@ -30,22 +31,11 @@ COLLECTION, PAYOUT, TIMEOUT = "collection", "payout", "timeout"
 """Which of our addresses a callback came to."""
 
 
-TOGETHER = 10
-"""How many callbacks share a transaction on SQLite: a commit costs a third of what reading one costs, and ten hold up
-other writers for some hundredths of a second. On PostgreSQL whoever holds the rows of some payments and waits for those
-of another could wait for somebody who waits for him."""
+TOGETHER = 5
+"""How many callbacks share a transaction on SQLite: few, so that the listener soon has its turn, and enough that the
+commits are not most of it. On PostgreSQL whoever holds the rows of some payments and waits for those of another could
+wait for somebody who waits for him."""
 _TROUBLE = (SQLAlchemyError, ArithmeticError, LookupError, TypeError, ValueError)
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What became of one callback."""
-
-    item_id: int
-    state: str
-    outcome: str
-    payment_id: int | None = None
-    news: bool = False
 
 
 def read_inbox(rt: Runtime, limit: int = 200) -> list[Reading]:
@@ -101,7 +91,7 @@ def _read_together(rt: Runtime, count: int, after: int) -> tuple[list[int], list
         with rt.database.transaction() as session:
             items = inbox.claim_unread(session, count, after)
             numbers = [item.id or 0 for item in items]
-            return numbers, [_read(rt, session, item) for item in items]
+            return numbers, _read(rt, session, items) if items else []
     except (StaleWrite, *_TROUBLE):
         if not numbers:
             raise
@@ -114,42 +104,28 @@ def _read_or_hold(rt: Runtime, item_id: int) -> Reading | None:
     try:
         with rt.database.transaction() as session:
             item = inbox.claim(session, item_id)
-            return None if item is None else _read(rt, session, item)
+            return None if item is None else _read(rt, session, [item])[0]
     except StaleWrite:
         return None  # another process changed the attempt just now: the next round reads it again
     except _TROUBLE as error:
         reading = Reading(item_id, "held", f"it could not be read ({type(error).__name__}: {error})")
         with rt.database.transaction() as session:
             item = inbox.claim(session, item_id)
-            return None if item is None else _mark(rt, session, item, reading)
+            return None if item is None else inbox.mark(session, [reading], rt.now())[0]
 
 
-def _read(rt: Runtime, session: Session, item: InboxItem) -> Reading:
-    return _mark(rt, session, item, _understand(rt, session, item))
+def _read(rt: Runtime, session: Session, items: Sequence[InboxItem]) -> list[Reading]:
+    asked = attempts.by_tokens(session, [item.token_sha256 for item in items if item.token_sha256])
+    payments.lock(session, [attempt.payment_id for attempt in asked.values() if attempt.payment_id])
+    readings = [_understand(rt, session, item, asked.get(item.token_sha256 or "")) for item in items]
+    return inbox.mark(session, readings, rt.now())
 
 
-def _mark(rt: Runtime, session: Session, item: InboxItem, understood: Reading) -> Reading:
-    """Write down what became of a callback. Its words may be the body's, which was not redacted before."""
-    reading = replace(understood, outcome=redact(understood.outcome))
-    inbox.mark(session, item, reading.state, reading.outcome, rt.now(), reading.payment_id)
-    journal.write(
-        session,
-        rt.now(),
-        "listener",
-        f"callback {reading.state}",
-        payment_id=reading.payment_id,
-        callback=reading.item_id,
-        reason=reading.outcome,
-    )
-    return reading
-
-
-def _understand(rt: Runtime, session: Session, item: InboxItem) -> Reading:
+def _understand(rt: Runtime, session: Session, item: InboxItem, attempt: Attempt | None) -> Reading:
     if not _source_is_allowed(rt, item.source_ip):
         return _held(item, f"it came from {item.source_ip}, which RENTPAY_CALLBACK_ALLOWED_IPS does not allow")
     if item.token_sha256 is None:
         return _held(item, "its address carries no token, so that anybody could have sent it")
-    attempt = attempts.by_token(session, item.token_sha256)
     if attempt is not None:
         return _about_attempt(rt, session, item, attempt)
     enquiry = enquiries.by_token(session, item.token_sha256)

@@ -20,18 +20,16 @@ from rentpay_cli.flows.brake import Run, Sender, may_begin_by_itself
 from rentpay_cli.flows.chase import chase
 from rentpay_cli.flows.disburse import due
 from rentpay_cli.flows.notices import tell
-from rentpay_cli.flows.read_inbox import TOGETHER, Reading, read_inbox
+from rentpay_cli.flows.read_inbox import TOGETHER, read_inbox
 from rentpay_cli.notifier import Notifier
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import signs
+from rentpay_cli.store.inbox import Reading
 
 LONGEST_PAUSE_SECONDS = 30.0
 READ_AT_ONCE = 200
 PAY_AT_ONCE = 64
 CHASE_AT_ONCE = 10
-YIELD_SECONDS = 0.001
-"""For how long it lets go of the lock after each transaction: SQLite does not queue writers, and whoever took it again
-at once would keep the listener and other processes from writing."""
 SIGN_EVERY = timedelta(seconds=15)
 
 Log = Callable[..., None]
@@ -59,7 +57,7 @@ def _read(rt: Runtime) -> list[Reading]:
         if not some:
             break
         readings += some
-        rt.pause(YIELD_SECONDS)
+        rt.database.give_way()
     return readings
 
 

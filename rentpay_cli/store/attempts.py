@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -70,13 +71,13 @@ def get(session: Session, attempt_id: int) -> Attempt:
     return attempt
 
 
-_BY_TOKEN = locking(select(Attempt).where(Attempt.token_sha256 == bindparam("digest")))
+_BY_TOKENS = locking(select(Attempt).where(_TABLE.c.token_sha256.in_(bindparam("digests", expanding=True))))
 
 
-def by_token(session: Session, digest: str) -> Attempt | None:
-    """The attempt whose callback address carries the token with this SHA-256, locked until the transaction ends."""
-    found: Attempt | None = session.execute(_BY_TOKEN, {"digest": digest}).scalar()
-    return found
+def by_tokens(session: Session, digests: Sequence[str]) -> dict[str, Attempt]:
+    """The attempts whose callback addresses carry tokens with these SHA-256s, locked until the transaction ends."""
+    found = session.execute(_BY_TOKENS, {"digests": digests}).scalars() if digests else ()
+    return {attempt.token_sha256: attempt for attempt in found}
 
 
 def of_payment(session: Session, payment_id: int) -> Attempt | None:

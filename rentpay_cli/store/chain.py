@@ -89,12 +89,12 @@ VALUES (:id, :at, :actor, :event, :payment_id, :attempt_id, :detail, :hash)
 
 def _seal_on_sqlite(execute: Callable[..., Any], entries: Iterable[dict[str, Any]]) -> None:
     """Write the entries with their numbers and hashes."""
-    number, digest = execute(_HEAD).fetchone() or (0, BEGINNING)
-    for entry in entries:
-        number += 1
-        row = _stored(entry)
+    last, digest = execute(_HEAD).fetchone() or (0, BEGINNING)
+    rows = []
+    for number, row in enumerate(map(_stored, entries), last + 1):
         digest = entry_hash(digest, Entry(id=number, **row))
-        execute(_ADD, row | {"id": number, "hash": digest})
+        rows.append(row | {"id": number, "hash": digest})
+    execute(_ADD, rows)
 
 
 def _stored(entry: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import contextlib
 import os
 import sqlite3
 import threading
+import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,25 +24,65 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 BUSY_TIMEOUT_SECONDS = 30
+GIVE_WAY_EVERY_SECONDS = 0.75
+GIVE_WAY_SECONDS = 0.102
+"""SQLite does not queue the writers of several processes: its busy handler looks again after 1, 2, 5, 10, 15, 20, 25,
+25, 25, 50 and 50 ms, then every 100 ms. So a gap of more than 100 ms is met by everybody who waits."""
+
+
+class _Turns:
+    """A lock whose turns come in the order in which they were asked for.
+
+    A plain one is mostly taken again by the thread that has just given it up, before those that wait for it wake.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._queue: deque[object] = deque()
+        """Whose turn it is comes first."""
+
+    def __enter__(self) -> None:
+        mine = object()
+        with self._changed:
+            self._queue.append(mine)
+            try:
+                self._changed.wait_for(lambda: self._queue[0] is mine)
+            except BaseException:  # such as Ctrl-C: nobody may wait for a turn that will not be taken
+                self._queue.remove(mine)
+                self._changed.notify_all()
+                raise
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._queue.popleft()
+            self._changed.notify_all()
 
 
 class Database:
-    """The engine, and a lock that lets the writers of this process take fair turns on SQLite.
-
-    SQLite's own busy handler lets many writing threads starve each other for seconds.
-    """
+    """The engine, and turns for the writers of this process on SQLite, which would starve each other for seconds."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         self.engine = _open_sqlite(url) if self.is_sqlite else _open_postgresql(url)
-        self._turn: Any = threading.Lock() if self.is_sqlite else contextlib.nullcontext()
+        self._turn: Any = _Turns() if self.is_sqlite else contextlib.nullcontext()
+        self._writing_since = self._wrote_at = 0.0
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Write in one transaction: committed at the end, undone on any exception; raises `BadDatabase`."""
         with self._turn, self._transaction() as session:
+            if time.monotonic() > self._wrote_at + GIVE_WAY_SECONDS:
+                self._writing_since = time.monotonic()
             yield session
+        self._wrote_at = time.monotonic()
+
+    def give_way(self) -> None:
+        """Leave other processes a gap, if ours has written for a while: between transactions that follow each other."""
+        if self.is_sqlite and time.monotonic() > self._writing_since + GIVE_WAY_EVERY_SECONDS:
+            with self._turn:
+                time.sleep(GIVE_WAY_SECONDS)
+            self._writing_since = time.monotonic()
 
     @contextmanager
     def _transaction(self) -> Iterator[Session]:

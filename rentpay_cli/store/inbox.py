@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -29,6 +30,17 @@ ROW_BYTES = 512
 
 Arrival: TypeAlias = tuple[str, str | None, str | None, bytes]
 """Which address, the token in it, the source address, the body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What became of one callback: `read` or `held`, and in words."""
+
+    item_id: int
+    state: str
+    outcome: str
+    payment_id: int | None = None
+    news: bool = False
 
 
 def append(database: Database, arrivals: Sequence[Arrival], at: datetime) -> None:
@@ -182,8 +194,23 @@ def release(session: Session, item: InboxItem) -> None:
     session.add(item)
 
 
-def mark(session: Session, item: InboxItem, state: str, outcome: str, at: datetime, payment_id: int | None) -> None:
-    """Write down what became of a callback: `read` or `held`."""
-    marks = {"state": state, "outcome": redact(outcome), "read_at": at, "payment_id": payment_id}
-    session.execute(_MARK, {"item_id": item.id, **marks})
-    chain.changed(session, "inbox", item.id, marks)
+def mark(session: Session, readings: Sequence[Reading], at: datetime) -> list[Reading]:
+    """Write down what became of callbacks, here and in the journal; the same, without what may not be written."""
+    readings = [replace(each, outcome=redact(each.outcome)) for each in readings]  # it may be the body's own words
+    marks = [
+        {"state": each.state, "outcome": each.outcome, "read_at": at, "payment_id": each.payment_id}
+        for each in readings
+    ]
+    session.execute(_MARK, [{"item_id": each.item_id, **mark} for each, mark in zip(readings, marks, strict=True)])
+    for each, mark in zip(readings, marks, strict=True):
+        chain.changed(session, "inbox", each.item_id, mark)
+        journal.write(
+            session,
+            at,
+            "listener",
+            f"callback {each.state}",
+            payment_id=each.payment_id,
+            callback=each.item_id,
+            reason=each.outcome,
+        )
+    return readings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +24,11 @@ def get(session: Session, payment_id: int) -> Payment:
     if payment is None:
         raise NotFound(f"There is no payment {payment_id}.", "See them with: rentpay payments")
     return payment
+
+
+def lock(session: Session, numbers: Sequence[int]) -> None:
+    """Lock payments that will be read, all at once, until the transaction ends."""
+    _PAYMENTS.lock(session, numbers)
 
 
 def move(session: Session, payment: Payment, to: PaymentStatus, **changes: Any) -> None:

@@ -5,7 +5,7 @@ The statements are built once, because to build one costs SQLAlchemy several tim
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Select, bindparam, insert, select, update
@@ -39,13 +39,20 @@ class Rows(Generic[Row]):
         self._name, self._state = str(model.__tablename__), state
         table = SQLModel.metadata.tables[self._name]
         self._by_number = locking(select(model).where(table.c.id == bindparam("row_id")))
+        self._by_numbers = locking(select(model).where(table.c.id.in_(bindparam("row_ids", expanding=True))))
         self._insert = insert(table).returning(table.c.id)
         self._move = update(table).where(table.c.id == bindparam("row_id"), table.c[state] == bindparam("seen_in"))
 
     def get(self, session: Session, number: int) -> Row | None:
         """The row with this number, locked until the transaction ends."""
-        found: Row | None = session.execute(self._by_number, {"row_id": number}).scalar()
-        return found
+        found: Row | None = session.info.get((self._name, number))
+        return found or session.execute(self._by_number, {"row_id": number}).scalar()
+
+    def lock(self, session: Session, numbers: Sequence[int]) -> None:
+        """Lock the rows with these numbers, all at once; whoever gets one in this transaction need not ask again."""
+        if numbers:
+            rows = session.execute(self._by_numbers, {"row_ids": numbers}).scalars()
+            session.info.update({(self._name, row.id): row for row in rows})
 
     def add(self, session: Session, columns: Mapping[str, Any]) -> int:
         """Add a row with these columns; its number."""

@@ -43,9 +43,10 @@ from rentpay_cli.flows.balance import ask_balance
 from rentpay_cli.flows.brake import send_all
 from rentpay_cli.flows.chase import chase
 from rentpay_cli.flows.disburse import due, stop_of_all
-from rentpay_cli.flows.read_inbox import COLLECTION, PAYOUT, TIMEOUT, Reading, read_inbox
+from rentpay_cli.flows.read_inbox import COLLECTION, PAYOUT, TIMEOUT, read_inbox
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import inbox, readonly, reads
+from rentpay_cli.store.inbox import Reading
 from tests.attacks.target import new_database
 from tests.daraja import shapes
 from tests.support.databases import copies, own_server

@@ -254,8 +254,8 @@ def test_callbacks_are_listed_in_the_words_of_the_screen(cli: Cli, books: Books)
     inbox.append(books.rt.database, [("payout", "a", None, b"1"), ("payout", "b", None, b"2")], NOON)
     with books.rt.database.transaction() as session:
         outcomes = ("not_moved, as was known", "balance noted")
-        for item, outcome in zip(inbox.claim_unread(session, 5), outcomes, strict=True):
-            inbox.mark(session, item, "read", outcome, NOON, None)
+        numbers = [item.id for item in inbox.claim_unread(session, 5)]
+        inbox.mark(session, [inbox.Reading(n, "read", words) for n, words in zip(numbers, outcomes, strict=True)], NOON)
     told = " ".join(cli("callbacks", "list").out.split())
     assert "nothing moved, as was known" in told
     assert "EAT" in told

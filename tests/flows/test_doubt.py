@@ -24,10 +24,11 @@ from rentpay_cli.flows.chase import Chased, chase
 from rentpay_cli.flows.disburse import disburse, due, plan_retry
 from rentpay_cli.flows.learn import Source, learn_about
 from rentpay_cli.flows.payouts import resume_payouts, stop_payouts
-from rentpay_cli.flows.read_inbox import COLLECTION, PAYOUT, Reading, read_inbox
+from rentpay_cli.flows.read_inbox import COLLECTION, PAYOUT, read_inbox
 from rentpay_cli.flows.send import Held, NotSent, Sent, Unclear
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, disbursements, health_reads, inbox, journal, readonly, reads
+from rentpay_cli.store.inbox import Reading
 from tests.flows.test_callbacks import not_paid, paid, result
 from tests.support.beginnings import Begin
 from tests.support.paying import pay_due, refusal
@@ -509,8 +510,7 @@ def test_a_ruling_waits_for_news_that_is_being_read(desk: Desk, in_doubt: Callab
     asked = resolve.question(desk.rt, ruling)
     with ThreadPoolExecutor(1) as pool:
         with desk.rt.database.transaction() as session:
-            attempt = attempts.by_token(session, digest)
-            assert attempt is not None
+            attempt = attempts.by_tokens(session, [digest])[digest]
             ruled = pool.submit(resolve.resolve, desk.rt, ruling, asked)
             time.sleep(0.1)  # so that it comes to where it waits for us
             news = Moved("SKB9Z8Y7X6", None)
@@ -528,8 +528,7 @@ def test_whoever_tells_of_an_attempt_waits_for_its_news_before_all_writers_wait_
 
     with ThreadPoolExecutor(1) as pool:
         with desk.rt.database.transaction() as session:
-            attempt = attempts.by_token(session, digest)
-            assert attempt is not None
+            attempt = attempts.by_tokens(session, [digest])[digest]
             news = Moved("SKB9Z8Y7X6", None)
             learn_about(session, attempt, news, source=Source.CALLBACK, actor="listener", at=desk.now)
             told = pool.submit(tell)

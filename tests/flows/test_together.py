@@ -12,7 +12,7 @@ from rentpay_cli.flows import read_inbox, verify
 from rentpay_cli.flows.read_inbox import COLLECTION, TOGETHER
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.service import worker
-from rentpay_cli.store import inbox
+from rentpay_cli.store import health_reads, inbox
 from rentpay_cli.store.rows import StaleWrite
 
 
@@ -33,10 +33,10 @@ def test_one_that_trips_us_up_leaves_nothing_of_the_others_twice(
     arrive(rt, 5)
     honest = read_inbox._understand
 
-    def trip(runtime: Runtime, session: Any, item: Any) -> Any:
+    def trip(runtime: Runtime, session: Any, item: Any, attempt: Any) -> Any:
         if item.id == 4:
             raise trouble
-        return honest(runtime, session, item)
+        return honest(runtime, session, item, attempt)
 
     monkeypatch.setattr(read_inbox, "_understand", trip)
     readings = read_inbox.read_inbox(rt)
@@ -83,10 +83,14 @@ def test_that_the_inbox_cannot_be_read_is_not_taken_for_an_empty_one(
         read_inbox.read_inbox(rt)
 
 
-def test_the_worker_lets_others_write_after_every_few(rt: Runtime) -> None:
+def test_the_worker_lets_others_write_after_every_few(rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     arrive(rt, 2 * TOGETHER + 1)
-    yields: list[float] = []
-    rt.pause = yields.append
+    unread: list[int] = []
+
+    def give_way() -> None:
+        unread.append(int(health_reads.open_work(rt.reader)["unread"]))
+
+    monkeypatch.setattr(rt.database, "give_way", give_way)
     worker.round_of_work(rt, lambda *_, **__: None)
-    assert len(yields) >= 3
-    assert set(yields) == {worker.YIELD_SECONDS}
+    assert unread[-1] == 0
+    assert len(unread) >= 3

@@ -14,13 +14,14 @@ import httpx
 from rentpay_cli.config import Settings, check_settings
 from rentpay_cli.flows import collect
 from rentpay_cli.flows import register as registering
-from rentpay_cli.flows.read_inbox import Reading, read_inbox
+from rentpay_cli.flows.read_inbox import read_inbox
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.service.group_commit import GroupCommit
 from rentpay_cli.service.listener import build_app, listen_on, server_of
 from rentpay_cli.simulator.options import Options
 from rentpay_cli.simulator.server import Started
 from rentpay_cli.store import inbox, readonly, reads
+from rentpay_cli.store.inbox import Reading
 
 if TYPE_CHECKING:
     from tests.support.stage import Stage
