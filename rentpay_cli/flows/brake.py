@@ -41,7 +41,7 @@ from rentpay_cli.store import attempts, brake, disbursements, journal, stops
 from rentpay_cli.store.disbursements import Waiting
 
 POLL_SECONDS = 0.3
-CLAIM_AMONG = 64
+CLAIM_AMONG = 8
 
 
 @dataclass(frozen=True, slots=True)

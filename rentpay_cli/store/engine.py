@@ -33,29 +33,37 @@ GIVE_WAY_SECONDS = 0.102
 class _Turns:
     """A lock whose turns come in the order in which they were asked for.
 
-    A plain one is mostly taken again by the thread that has just given it up, before those that wait for it wake.
+    A plain one is mostly taken again by the thread that has just given it up, before those that wait for it wake. Each
+    waits at a lock of its own, so that nobody else is woken.
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._queue: deque[object] = deque()
-        """Whose turn it is comes first."""
+        self._guard = threading.Lock()
+        self._queue: deque[threading.Lock] = deque()
+        """Whose turn it is comes first; the locks of the others are held until it is theirs."""
 
     def __enter__(self) -> None:
-        mine = object()
-        with self._changed:
+        mine = threading.Lock()
+        mine.acquire()
+        with self._guard:
             self._queue.append(mine)
-            try:
-                self._changed.wait_for(lambda: self._queue[0] is mine)
-            except BaseException:  # such as Ctrl-C: nobody may wait for a turn that will not be taken
-                self._queue.remove(mine)
-                self._changed.notify_all()
-                raise
+            is_first = self._queue[0] is mine
+        try:
+            if not is_first:
+                mine.acquire()
+        except BaseException:  # such as Ctrl-C: nobody may wait for a turn that will not be taken
+            self._leave(mine)
+            raise
 
     def __exit__(self, *_: object) -> None:
-        with self._changed:
-            self._queue.popleft()
-            self._changed.notify_all()
+        self._leave(self._queue[0])
+
+    def _leave(self, mine: threading.Lock) -> None:
+        with self._guard:
+            was_first = self._queue[0] is mine
+            self._queue.remove(mine)
+            if was_first and self._queue:
+                self._queue[0].release()
 
 
 class Database:

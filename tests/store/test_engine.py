@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 import threading
 import time
@@ -42,19 +43,32 @@ def test_writers_of_a_process_have_their_turns_in_the_order_in_which_they_ask(rt
 
 
 @only_sqlite
-def test_a_turn_that_is_not_taken_keeps_nobody_waiting(rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = threading.Condition.wait_for
+def test_a_turn_that_is_not_taken_keeps_nobody_waiting(rt: Runtime) -> None:
+    def interrupt() -> None:
+        time.sleep(0.05)  # until it waits
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
+    def write() -> None:
+        with rt.database.transaction():
+            pass
 
-    with rt.database.transaction():
-        monkeypatch.setattr(threading.Condition, "wait_for", interrupted)
-        with pytest.raises(KeyboardInterrupt), rt.database.transaction():
-            pytest.fail("it is not our turn")
-        monkeypatch.setattr(threading.Condition, "wait_for", honest)
-    with rt.database.transaction():
-        pass
+    with ThreadPoolExecutor(2) as pool:
+        held, over = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with rt.database.transaction():
+                held.set()
+                over.wait()
+
+        holding = pool.submit(hold)
+        held.wait()
+        interrupting = pool.submit(interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            write()
+        over.set()
+        holding.result()
+        interrupting.result()
+        pool.submit(write).result(timeout=5)
 
 
 @only_sqlite
