@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from queue import Empty, SimpleQueue
 
 from sqlmodel import Session
 
@@ -119,26 +121,26 @@ class Sender:
         on_progress: Callable[[], None],
     ) -> None:
         """Begin with as many as may leave, and count what comes back, until all are dealt with or the session ends."""
-        on_wire: set[Future[Outcome]] = set()
+        on_wire, answers = 0, SimpleQueue[Future[Outcome]]()
 
         def count(outcome: Outcome) -> None:
             self._count(outcome, run)
             on_progress()
 
         while True:
-            for answered in [each for each in on_wire if each.done()]:
-                on_wire.remove(answered)
-                count(answered.result())
-            may_begin = waiting and self.end is None and len(on_wire) < self._width
+            may_begin = waiting and self.end is None and on_wire < self._width and answers.empty()
             delay_seconds = self._delay_seconds() if may_begin else None
             if delay_seconds == 0 and self.end is None:
                 begun = self._begin(pool, waiting)
                 if isinstance(begun, Future):
-                    on_wire.add(begun)
+                    on_wire += 1
+                    begun.add_done_callback(answers.put)
                 elif begun is not None:
                     count(begun)
             elif on_wire:
-                wait(on_wire, timeout=delay_seconds if waits else None, return_when=FIRST_COMPLETED)
+                with suppress(Empty):
+                    count(answers.get(timeout=delay_seconds if waits else None).result())
+                    on_wire -= 1
             elif self.end is not None or not waiting or not waits:
                 return
             else:

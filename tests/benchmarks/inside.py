@@ -82,7 +82,7 @@ def retry(path: str) -> float:
     gc.freeze()
     gc.set_threshold(100_000)  # as `rentpay` does
     took = seconds(lambda: runs.append(send_all(rt, plan.sends)))
-    assert len(runs[0].accepted) == len(plan.sends), runs[0]
+    assert len(runs[0].accepted) == len(plan.sends), runs[0].end
     return took
 
 
