@@ -31,15 +31,15 @@ def sqlite() -> Iterator[New]:
         yield new
 
 
-@pytest.mark.parametrize("first", range(1, 41, 10))
+@pytest.mark.parametrize("first", range(1, 21, 10))
 def test_no_seed_pays_twice_loses_a_payment_or_lies_on_sqlite(first: int, sqlite: New) -> None:
     for seed in range(first, first + 10):
         run_twice(seed, sqlite)
 
 
-@pytest.mark.parametrize("first", range(1, 11, 5))
+@pytest.mark.parametrize("first", range(1, 7, 3))
 def test_no_seed_pays_twice_loses_a_payment_or_lies_on_postgresql(first: int, postgresql_server: ServerUrl) -> None:
-    for seed in range(first, first + 5):
+    for seed in range(first, first + 3):
         run_twice(seed, lambda: copies(postgresql_server))
 
 
