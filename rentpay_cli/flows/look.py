@@ -14,12 +14,12 @@ from rentpay_cli.store import readonly, reads
 
 
 def one(rt: Runtime, kind: str, reference: str) -> readonly.Row:
-    """The owner, property or tenant with this number or name, for reading; raises `NotFound`, `WrongUse`."""
+    """The owner, property or tenant whom the reference means, for reading; raises `NotFound`, `WrongUse`."""
     found = reads.registered(rt.reader, kind, reference)
     if not found:
         raise no_such(kind, reference, (row["name"] for row in reads.register(rt.reader, kind)))
     if len(found) > 1:
-        raise WrongUse(f"More than one {kind} is named '{reference}'.", "Use the number that the list shows.")
+        raise WrongUse(f"More than one {kind} matches '{reference}'.", "Use the number that the list shows.")
     return found[0]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rentpay_cli.store.predicates import who_is_meant
 from rentpay_cli.store.readonly import Reader, Row, where_all
 
 _PAYMENT = """
@@ -154,36 +155,34 @@ def owner_disbursements(
 
 _REGISTER = {
     "owner": """
-        SELECT o.*, (SELECT count(*) FROM property p WHERE p.owner_id = o.id) AS property_count FROM owner o
+        SELECT owner.*, (SELECT count(*) FROM property WHERE property.owner_id = owner.id) AS property_count FROM owner
     """,
     "property": """
-        SELECT p.*, o.name AS owner_name, c.id AS change_id, c.paybill AS change_paybill,
+        SELECT property.*, owner.name AS owner_name, c.id AS change_id, c.paybill AS change_paybill,
                c.account_number AS change_account_number, c.organisation_name AS change_name,
                c.asked_by AS change_asked_by, c.asked_at AS change_asked_at
-          FROM property p JOIN owner o ON o.id = p.owner_id
-          LEFT JOIN paybill_change c ON c.property_id = p.id AND c.state = 'held'
+          FROM property JOIN owner ON owner.id = property.owner_id
+          LEFT JOIN paybill_change c ON c.property_id = property.id AND c.state = 'held'
     """,
-    "tenant": "SELECT t.*, p.name AS property_name FROM tenant t LEFT JOIN property p ON p.id = t.property_id",
+    "tenant": """
+        SELECT tenant.*, property.name AS property_name
+          FROM tenant LEFT JOIN property ON property.id = tenant.property_id
+    """,
 }
-_ALIAS = {"owner": "o", "property": "p", "tenant": "t"}
 
 
 def register(reader: Reader, kind: str) -> list[Row]:
     """Every owner, property or tenant, by name."""
-    alias = _ALIAS[kind]
-    return list(reader.rows(f"{_REGISTER[kind]} ORDER BY lower({alias}.name), {alias}.id"))
+    return list(reader.rows(f"{_REGISTER[kind]} ORDER BY lower({kind}.name), {kind}.id"))
 
 
 def registered(reader: Reader, kind: str, reference: str) -> list[Row]:
-    """The entries with this number or name (two at most: more than one name is as bad as many)."""
-    alias = _ALIAS[kind]
-    if reference.isascii() and reference.isdigit() and len(reference) < 10:
-        found = list(reader.rows(f"{_REGISTER[kind]} WHERE {alias}.id = :id", id=int(reference)))
+    """The entries that the reference means (two at most: more than one is as bad as many)."""
+    for condition, meant in who_is_meant(kind, reference):
+        found = list(reader.rows(f"{_REGISTER[kind]} WHERE {condition} LIMIT 2", **meant))
         if found:
             return found
-    return list(
-        reader.rows(f"{_REGISTER[kind]} WHERE lower({alias}.name) = lower(:name) LIMIT 2", name=reference.strip())
-    )
+    return []
 
 
 def names_beginning(reader: Reader, kind: str, text: str, limit: int) -> list[Row]:

@@ -4,41 +4,29 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, select
 
 from rentpay_cli.core.nearest import no_such
-from rentpay_cli.core.phone import parse_phone
 from rentpay_cli.errors import RuleRefused, WrongUse
 from rentpay_cli.store.engine import lock_while_deciding
+from rentpay_cli.store.predicates import who_is_meant
 from rentpay_cli.store.tables import Owner, PaybillChange, Property, Tenant
 
 Entry = TypeVar("Entry", Owner, Property, Tenant)
 
 
 def find(session: Session, kind: type[Entry], reference: str) -> Entry:
-    """Find an entry by its number or its name, in any case; raises `NotFound`, or `WrongUse` if a name is ambiguous."""
+    """Find whom the reference means: by number, name or phone; raises `NotFound`, or `WrongUse` if it is ambiguous."""
     word = kind.__name__.lower()
-    if reference.isascii() and reference.isdigit() and len(reference) < 10:
-        entry = session.get(kind, int(reference))
-        if entry is not None:
-            return entry
-    matches = session.exec(select(kind).where(func.lower(kind.name) == reference.strip().lower()).limit(2)).all()
-    if not matches and kind is Tenant:
-        matches = _tenants_by_phone(session, reference)
-    if not matches:
-        raise no_such(word, reference, session.exec(select(kind.name)).all())
-    if len(matches) > 1:
-        raise WrongUse(f"More than one {word} matches '{reference}'.", "Use the number that the list shows.")
-    return matches[0]
-
-
-def _tenants_by_phone(session: Session, reference: str) -> Any:
-    try:
-        phone = parse_phone(reference)
-    except ValueError:
-        return []
-    return session.exec(select(Tenant).where(Tenant.phone == phone).limit(2)).all()
+    for condition, meant in who_is_meant(word, reference):
+        matches = session.exec(select(kind).where(text(condition)).params(meant).limit(2)).all()
+        if len(matches) > 1:
+            raise WrongUse(f"More than one {word} matches '{reference}'.", "Use the number that the list shows.")
+        if matches:
+            return matches[0]
+    raise no_such(word, reference, session.exec(select(kind.name)).all())
 
 
 def add(session: Session, entry: Owner | Property | Tenant) -> None:

@@ -253,6 +253,24 @@ def test_a_misspelt_name_is_answered_with_the_one_that_was_meant(
     assert f"Did you mean {meant}? See all with: rentpay " in ran.json["error"]["hint"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "reference"),
+    [
+        ("owner", "1"),
+        ("owner", " NJŨGŨNA wa KAMAU "),
+        ("property", "sunset apartments"),
+        ("tenant", "0722000111"),
+        ("tenant", "+254 722 000 111"),
+        ("tenant", "otieno OUMA"),
+    ],
+)
+def test_what_shows_and_what_changes_mean_the_same_by_a_reference(filled: Cli, kind: str, reference: str) -> None:
+    filled.json("owner", "edit", "1", "--name", "NJŨGŨNA wa KAMAU")
+    shown = filled.json(kind, "show", reference)
+    changed = filled.json(kind, "edit", reference, "--name", "Another")
+    assert shown[kind]["id"] == changed[kind]["id"] == 1
+
+
 @pytest.mark.parametrize("reference", ["99", "Zebra Heights", "a"])
 def test_nothing_is_guessed_from_a_number_or_from_a_name_that_is_like_no_other(filled: Cli, reference: str) -> None:
     hint = filled("property", "show", reference, "--json").json["error"]["hint"]
