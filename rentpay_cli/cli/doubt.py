@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -145,28 +145,44 @@ def resolve(
 
 @payouts.command("stop", cls=Command)
 def stop(
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why.", show_default=False)], owner: _OneOwner = None
+    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why.", show_default=False)] = None,
+    owner: _OneOwner = None,
+    restored: Annotated[
+        bool,
+        typer.Option("--restored", help="The database went back to a copy by other means than `rentpay restore`."),
+    ] = False,
 ) -> None:
     """Let no payout leave from now on, whoever asks for it; or none to one owner. Rent still comes in.
 
     Examples:
     rentpay payouts stop --reason "the operator's password is being changed"
     rentpay payouts stop --owner "Wanjiru Kamau" --reason "she asked us to wait"
+    rentpay payouts stop --restored
     """
+    from rentpay_cli.core.disburse import StopKind
+    from rentpay_cli.errors import WrongUse
+    from rentpay_cli.flows.backup import STOP_REASON
     from rentpay_cli.flows.look import one
     from rentpay_cli.flows.payouts import stop_payouts
     from rentpay_cli.store import health_reads
 
+    if restored and (reason or owner):
+        raise WrongUse(
+            "--restored goes with neither --reason nor --owner.", "For example: rentpay payouts stop --restored"
+        )
+    why = STOP_REASON if restored else reason or ""
     with runtime() as rt:
         say_environment(rt)
         owner = None if owner is None else str(one(rt, "owner", owner)["name"])
-        stop_payouts(rt, reason, owner)
+        stop_payouts(rt, why, owner, kind=StopKind.RESTORE if restored else StopKind.PERSON)
         is_stopped = health_reads.stop_in_force(rt.reader) is not None
     if show.wants_json():
-        show.document(message="Payouts stopped", stopped=is_stopped, owner=owner, reason=reason)
+        show.document(message="Payouts stopped", stopped=is_stopped, owner=owner, reason=why)
     elif owner is None:
         show.line("All payouts are stopped.")
-        show.next_step("Let them go on: rentpay payouts resume")
+        show.next_step(
+            "What to compare: rentpay payouts show" if restored else "Let them go on: rentpay payouts resume"
+        )
     else:
         show.line(f"Payouts to {owner} are stopped.")
         show.next_step(f"Let them go on: rentpay payouts resume --owner {shlex.quote(owner)}")
@@ -186,7 +202,7 @@ def resume(owner: _OneOwner = None) -> None:
     if owner is not None:
         _resume_owner(owner)
         return
-    from rentpay_cli.core.disburse import follows_restore
+    from rentpay_cli.core.disburse import StopKind
     from rentpay_cli.flows.payouts import resume_payouts
     from rentpay_cli.store import health_reads
 
@@ -194,7 +210,8 @@ def resume(owner: _OneOwner = None) -> None:
         say_environment(rt)
         stop = health_reads.stop_in_force(rt.reader)
         unsent = health_reads.unsent(rt.reader)
-        if stop is not None and follows_restore(stop["reason"]) and unsent["payouts"]:
+        is_restored = stop is not None and stop["kind"] == StopKind.RESTORE
+        if stop is not None and is_restored and unsent["payouts"]:
             words = _unsent_words(stop, unsent)
             if invocation.yes and not show.wants_json():
                 talk(words)
@@ -212,7 +229,7 @@ def resume(owner: _OneOwner = None) -> None:
         )
         return
     show.line(f"Payouts may leave again. They had been stopped because: {reason}")
-    if follows_restore(reason):
+    if is_restored:
         show.next_step("See what waits: rentpay payments --disbursement-status pending")
     else:
         show.next_step("Send what failed: rentpay retry-failed --include mend-first --dry-run")
@@ -255,28 +272,22 @@ def show_stop() -> None:
     """
     from rentpay_cli.core.brake import WORDS
     from rentpay_cli.core.clock import iso_utc, show_local
-    from rentpay_cli.core.disburse import follows_restore
+    from rentpay_cli.core.disburse import StopKind
     from rentpay_cli.store import health_reads
 
     with runtime() as rt:
-        found, owners = health_reads.stop_in_force(rt.reader), health_reads.owner_stops(rt.reader)
+        stops, owners = health_reads.stops_in_force(rt.reader), health_reads.owner_stops(rt.reader)
         brake = health_reads.brake_in_force(rt.reader, rt.now())
+    found = stops[0] if stops else None
     if show.wants_json():
         show.document(
             owners=[
-                {
-                    "ownerId": each["owner_id"],
-                    "ownerName": each["owner_name"],
-                    "reason": each["reason"],
-                    "stoppedBy": each["stopped_by"],
-                    "stoppedAt": documents.moment(each["stopped_at"]),
-                }
+                {"ownerId": each["owner_id"], "ownerName": each["owner_name"], **_stop_document(each)}
                 for each in owners
             ],
             stopped=found is not None,
-            reason=found["reason"] if found else None,
-            stoppedBy=found["stopped_by"] if found else None,
-            stoppedAt=documents.moment(found["stopped_at"]) if found else None,
+            **(_stop_document(found) if found else dict.fromkeys(_STOP_KEYS)),
+            stops=[_stop_document(each) for each in stops],
             pausedUntil=iso_utc(brake.until) if brake and brake.until else None,
             pausedBecause=WORDS[brake.end] if brake and brake.end else None,
         )
@@ -289,13 +300,22 @@ def show_stop() -> None:
         _show_stop(f"Payouts to {each['owner_name']} are stopped", each)
         if found is None:
             show.next_step(f"Once the cause is mended: rentpay payouts resume --owner {each['owner_id']}")
+    for each in stops:
+        _show_stop("All payouts are stopped", each)
     if found is not None:
-        _show_stop("All payouts are stopped", found)
-        if follows_restore(found["reason"]):
+        if found["kind"] == StopKind.RESTORE:
             show.next_step("What the statement shows as paid: rentpay resolve ID --paid RECEIPT")
             show.next_step("After that: rentpay payouts resume")
         else:
             show.next_step("Once the cause is mended: rentpay payouts resume")
+
+
+_STOP_KEYS = ("kind", "reason", "stoppedBy", "stoppedAt")
+
+
+def _stop_document(stop: documents.Row) -> dict[str, Any]:
+    values = (stop["kind"], stop["reason"], stop["stopped_by"], documents.moment(stop["stopped_at"]))
+    return dict(zip(_STOP_KEYS, values, strict=True))
 
 
 def _show_stop(title: str, stop: documents.Row) -> None:

@@ -78,9 +78,9 @@ def status(
 
 
 def _stopped_hint(row: documents.Row, stop: documents.Row) -> str:
-    from rentpay_cli.core.disburse import follows_restore
+    from rentpay_cli.core.disburse import StopKind
 
-    if follows_restore(stop["reason"]):
+    if stop["kind"] == StopKind.RESTORE:
         return (
             f"It may have been paid after {documents.written_until(stop)}. If the paybill's statement has it: "
             f"rentpay resolve {row['id']} --paid RECEIPT"

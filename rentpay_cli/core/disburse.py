@@ -87,9 +87,17 @@ class Share:
     float_ran_out: bool = False
 
 
-def follows_restore(stop_reason: str) -> bool:
-    """Whether payouts are stopped because the database went back to a copy: what it takes for unsent may be paid."""
-    return stop_reason.casefold().startswith("restored")
+class StopKind(StrEnum):
+    """What stopped payouts: it decides what follows, and the words beside it decide nothing."""
+
+    RESTORE = "restore"
+    """The database went back to a copy: what it takes for unsent may be paid."""
+    CREDENTIAL = "credential"
+    RECEIVER = "receiver"
+    PERSON = "person"
+    RATE = "rate"
+    CLOCK = "clock"
+    STATEMENT = "statement"
 
 
 _BY_PAYMENT = {

@@ -87,7 +87,7 @@ WATCHED: Mapping[str, tuple[str, ...]] = {
     ),
     "inbox": ("path", "token_sha256", "source_ip", "body", "received_at", "state"),
     "enquiry": ("kind", "attempt_id", "token_sha256", "state"),
-    "payout_stop": ("in_force", "owner_id"),
+    "payout_stop": ("in_force", "owner_id", "kind"),
     "property": ("owner_id", "paybill", "account_number", "paybill_name", "rent_cents", "fee_percentage"),
     "paybill_change": ("property_id", "paybill", "account_number", "organisation_name", "state"),
     "access": ("role", "owner_id", "tenant_id", "salt", "token_hash", "revoked_at"),

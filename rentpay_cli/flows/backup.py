@@ -130,15 +130,14 @@ def _check_source(source: Path, target: Path) -> None:
 
 
 def _stop_payouts(rt: Runtime, copy: Path, found: backup.Contents) -> None:
+    from rentpay_cli.core.disburse import StopKind
     from rentpay_cli.store import journal, stops
     from rentpay_cli.store.engine import Database
 
     database = Database(f"sqlite:///{copy}")
     try:
         with database.transaction() as session:
-            stops.lift(session, rt.actor, rt.now())  # one that is in the copy would hide the reason that counts now
-            session.flush()
-            stops.stop(session, STOP_REASON, rt.actor, rt.now())
+            stops.stop(session, StopKind.RESTORE, STOP_REASON, rt.actor, rt.now())
             back_to = None if found.newest_at is None else from_milliseconds(found.newest_at).isoformat()
             journal.write(session, rt.now(), rt.actor, "restored", back_to=back_to)
     finally:
@@ -176,7 +175,7 @@ def _restore_command(rt: Runtime, source: Path) -> str:
     return (
         "Stop `rentpay serve-callbacks`. Run: pg_restore --clean --if-exists --single-transaction --no-owner "
         f"--dbname={_without_password(rt)} {shlex.quote(str(source))}\n"
-        "Then, before anything else: rentpay payouts stop --reason restored. What was paid out since is not in it."
+        "Then, before anything else: rentpay payouts stop --restored. What was paid out since is not in it."
     )
 
 

@@ -22,7 +22,7 @@ from rentpay_cli.core import brake as braking
 from rentpay_cli.core.attempt import State
 from rentpay_cli.core.brake import MOST_AT_ONCE, MOST_UNANSWERED, TRIAL_SECONDS, TRUST, Brake, End
 from rentpay_cli.core.codes import FLOAT_TOO_LOW, Advice, blames_the_share
-from rentpay_cli.core.disburse import WORDS, Refusal
+from rentpay_cli.core.disburse import WORDS, Refusal, StopKind
 from rentpay_cli.flows.learn import Source, stop_by_itself
 from rentpay_cli.flows.send import (
     Claimed,
@@ -274,7 +274,7 @@ def put_on_brake(rt: Runtime, end: End) -> None:
         journal.write(session, at, rt.actor, "payouts braked", reason=reason, times=found.times)
         if end not in braking.STOPPING or found.times < braking.MOST_BRAKES:
             return
-        stop_by_itself(session, f"{found.times} times one after the other, {reason}", at)
+        stop_by_itself(session, StopKind.RATE, f"{found.times} times one after the other, {reason}", at)
 
 
 def _goes_through(rt: Runtime) -> bool:

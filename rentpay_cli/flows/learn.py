@@ -16,7 +16,7 @@ from sqlmodel import Session
 from rentpay_cli.core.attempt import RULINGS, Contradiction, Direction, State, next_state
 from rentpay_cli.core.clock import eat_day
 from rentpay_cli.core.codes import Family, look_up, payout_advice
-from rentpay_cli.core.disburse import DisbursementStatus, PaymentStatus
+from rentpay_cli.core.disburse import DisbursementStatus, PaymentStatus, StopKind
 from rentpay_cli.core.evidence import Acknowledged, Evidence, Moved, NotMoved, Overdue, Refused, Unanswered
 from rentpay_cli.core.money import show_kes
 from rentpay_cli.core.notices import OWNER, Audience
@@ -261,7 +261,7 @@ def _check_receiver(session: Session, attempt: Attempt, payment_id: int, name: s
         f"but the confirmed name of paybill {disbursement.paybill} is '{others[0]}'"
     )
     owner = register.find(session, Owner, str(disbursement.owner_id))
-    if stops.stop(session, reason, "rentpay", at, owner_id=owner.id) is not None:
+    if stops.stop(session, StopKind.RECEIVER, reason, "rentpay", at, owner_id=owner.id) is not None:
         journal.write(session, at, "rentpay", "payouts stopped", payment_id=payment_id, reason=reason, owner=owner.id)
     text = f"{reason}. Payouts to {owner.name} are stopped."
     journal.raise_finding(session, at, OTHER_RECEIVER, text, payment_id=payment_id, attempt_id=attempt.id)
@@ -288,12 +288,12 @@ def _stop_payouts_if_needed(session: Session, evidence: Refused | NotMoved, at: 
     """After a failure of our own credential no payout leaves: repeated tries lock the operator (Daraja, 5.4)."""
     if not _is_our_credential(evidence.code):
         return
-    stop_by_itself(session, f"M-Pesa answered {evidence.code}: {evidence.text}", at)
+    stop_by_itself(session, StopKind.CREDENTIAL, f"M-Pesa answered {evidence.code}: {evidence.text}", at)
 
 
-def stop_by_itself(session: Session, reason: str, at: datetime) -> None:
-    """Stop all payouts without a person, and tell the operator; nothing, if they are stopped already."""
-    stop_id = stops.stop(session, reason, "rentpay", at)
+def stop_by_itself(session: Session, kind: StopKind, reason: str, at: datetime) -> None:
+    """Stop all payouts without a person, and tell the operator; nothing, if such a stop is in force already."""
+    stop_id = stops.stop(session, kind, reason, "rentpay", at)
     if stop_id is not None:
         journal.write(session, at, "rentpay", "payouts stopped", reason=reason)
         words = f"All payouts are stopped: {reason}. rentpay payouts show"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlmodel import Session
 
+from rentpay_cli.core.disburse import StopKind
 from rentpay_cli.core.redact import printable
 from rentpay_cli.errors import RuleRefused, WrongUse
 from rentpay_cli.flows.learn import OTHER_RECEIVER
@@ -12,34 +13,40 @@ from rentpay_cli.store import disbursements, journal, payments, register, stops
 from rentpay_cli.store.tables import Owner
 
 
-def stop_payouts(rt: Runtime, reason: str, owner_reference: str | None = None) -> None:
-    """Let no payout leave from now on, or none to one owner; raises `RuleRefused` if they are stopped already."""
+def stop_payouts(
+    rt: Runtime, reason: str, owner_reference: str | None = None, *, kind: StopKind = StopKind.PERSON
+) -> None:
+    """Let no payout leave from now on, or none to one owner.
+
+    Raises `RuleRefused` if they are stopped already by a stop of this kind.
+    """
     text = printable(" ".join(reason.split()), 200)
     if not text:
         raise WrongUse("A stop needs a reason.", "For example: --reason 'the operator password is being changed'")
     with rt.database.transaction() as session:
         owner = _owner(session, owner_reference)
-        if stops.stop(session, text, rt.actor, rt.now(), owner_id=owner.id if owner else None) is None:
+        if stops.stop(session, kind, text, rt.actor, rt.now(), owner_id=owner.id if owner else None) is None:
             which = f"Payouts to {owner.name}" if owner else "All payouts"
             raise RuleRefused(f"{which} are stopped already.", "See why: rentpay payouts show", code="already_stopped")
         journal.write(session, rt.now(), rt.actor, "payouts stopped", reason=text, owner=owner.id if owner else None)
 
 
 def resume_payouts(rt: Runtime, owner_reference: str | None = None) -> str:
-    """Let payouts leave again, or those to one owner, and return why they were stopped.
+    """Let payouts leave again, or those to one owner, and return why they were stopped, the first reason first.
 
     Raises `RuleRefused` if they are not stopped.
     """
     with rt.database.transaction() as session:
         owner = _owner(session, owner_reference)
         lifted = stops.lift(session, rt.actor, rt.now(), owner_id=owner.id if owner else None)
-        if lifted is None:
+        if not lifted:
             which = f"Payouts to {owner.name}" if owner else "Payouts"
             raise RuleRefused(f"{which} are not stopped.", "See: rentpay payouts show", code="not_stopped")
-        if owner is not None:
+        if owner is not None and any(each.kind == StopKind.RECEIVER for each in lifted):
             journal.close_findings_of_owner(session, OTHER_RECEIVER, owner.id, rt.now())
-        journal.write(session, rt.now(), rt.actor, "payouts resumed", reason=lifted.reason, owner=lifted.owner_id)
-        return lifted.reason
+        for each in lifted:
+            journal.write(session, rt.now(), rt.actor, "payouts resumed", reason=each.reason, owner=each.owner_id)
+        return "; ".join(each.reason for each in lifted)
 
 
 def _owner(session: Session, reference: str | None) -> Owner | None:

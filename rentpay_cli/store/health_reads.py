@@ -24,15 +24,26 @@ def open_work(reader: Reader) -> Row:
     return row
 
 
-def stop_in_force(reader: Reader) -> Row | None:
-    """The stop that keeps all payouts from leaving, and when anything was last written before it; or None."""
-    return reader.one(
-        """
-        SELECT owner_id, reason, stopped_by, stopped_at,
-               (SELECT max(at) FROM journal WHERE at < stopped_at) AS written_until
-          FROM payout_stop WHERE in_force = 1 AND owner_id IS NULL
-        """
+def stops_in_force(reader: Reader) -> list[Row]:
+    """The stops that keep all payouts from leaving, and when anything was last written before each.
+
+    That of a restored copy comes first, because what waits may be paid; the others as they came.
+    """
+    return list(
+        reader.rows(
+            """
+            SELECT owner_id, kind, reason, stopped_by, stopped_at,
+                   (SELECT max(at) FROM journal WHERE at < stopped_at) AS written_until
+              FROM payout_stop WHERE in_force = 1 AND owner_id IS NULL
+             ORDER BY CASE kind WHEN 'restore' THEN 0 ELSE 1 END, id
+            """
+        )
     )
+
+
+def stop_in_force(reader: Reader) -> Row | None:
+    """The stop of all payouts that counts most; or None."""
+    return next(iter(stops_in_force(reader)), None)
 
 
 def brake_in_force(reader: Reader, now: datetime) -> Brake | None:
@@ -62,8 +73,9 @@ def owner_stops(reader: Reader) -> list[Row]:
     return list(
         reader.rows(
             """
-            SELECT s.owner_id, o.name AS owner_name, s.reason, s.stopped_by, s.stopped_at
-              FROM payout_stop s JOIN owner o ON o.id = s.owner_id WHERE s.in_force = 1 ORDER BY lower(o.name), o.id
+            SELECT s.owner_id, o.name AS owner_name, s.kind, s.reason, s.stopped_by, s.stopped_at
+              FROM payout_stop s JOIN owner o ON o.id = s.owner_id
+             WHERE s.in_force = 1 ORDER BY lower(o.name), o.id, s.id
             """
         )
     )
@@ -119,7 +131,7 @@ def health(
                (SELECT min(payment_id) FROM finding WHERE closed_at IS NULL) AS finding_payment_id,
                (SELECT count(*) FROM notice WHERE state IN ('failed','unknown') AND changed_at > :untold_since)
                    AS untold,
-               (SELECT count(*) FROM payout_stop WHERE in_force = 1 AND owner_id IS NOT NULL) AS owners_stopped,
+               (SELECT count(DISTINCT owner_id) FROM payout_stop WHERE in_force = 1) AS owners_stopped,
                (SELECT count(*) FROM paybill_change WHERE state = 'held') AS changes_held,
                (SELECT min(property_id) FROM paybill_change WHERE state = 'held') AS changed_property_id,
                {_LAST_HEARD} AS last_callback_at,

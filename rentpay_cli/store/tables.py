@@ -344,17 +344,21 @@ class PayoutStop(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint("(in_force IS NULL) = (lifted_at IS NOT NULL)", name="payout_stop_lifted"),
         CheckConstraint("in_force = 1", name="payout_stop_one"),
+        CheckConstraint(
+            "kind IN ('restore','credential','receiver','person','rate','clock','statement')", name="payout_stop_kind"
+        ),
         _partial_index(
             "one_stop_of_all",
-            "in_force",
+            "kind",
             unique=True,
-            where="owner_id IS NULL",
+            where="owner_id IS NULL AND in_force = 1",
         ),
-        Index("one_stop_of_an_owner", "owner_id", "in_force", unique=True),
+        Index("one_stop_of_an_owner", "owner_id", "kind", "in_force", unique=True),
     )
     id: int | None = Field(default=None, primary_key=True)
     in_force: int | None = 1
     owner_id: int | None = _key("owner.id", null=True, index=False)
+    kind: str
     reason: str
     stopped_by: str
     stopped_at: datetime = _moment()

@@ -203,3 +203,20 @@ def test_a_stop_of_one_owner_and_one_of_all_are_told_apart(books: Books, cli: Cl
     assert len(cli.json("payouts", "show")["owners"]) == 1
     assert cli("payouts", "stop", "--owner", "Nobody", "--reason", "x", "--json").refusal == (3, "not_found")
     assert cli("retry-failed", "--owner", "1", "--json").refusal == (1, "payouts_stopped")
+
+
+def test_after_a_restore_by_other_means_payouts_are_stopped_as_after_ours(books: Books, cli: Cli) -> None:
+    books.paid()
+    cli.json("payouts", "stop", "--reason", "maintenance")
+    content = cli.json("payouts", "stop", "--restored")
+    assert content["reason"].startswith("Restored from a backup")
+    shown = cli.json("payouts", "show")
+    assert (shown["stopped"], shown["kind"]) == (True, "restore")
+    assert [stop["kind"] for stop in shown["stops"]] == ["restore", "person"]
+    ran = cli("payouts", "show")
+    assert ran.out.count("All payouts are stopped") == 2
+    assert "rentpay resolve ID --paid RECEIPT" in ran.err
+    assert cli("payouts", "stop", "--restored", "--json").refusal == (1, "already_stopped")
+    assert cli("payouts", "stop", "--restored", "--reason", "x", "--json").refusal == (2, "wrong_use")
+    assert cli("payouts", "stop", "--json").refusal == (2, "wrong_use")
+    assert cli.json("payouts", "resume", "--yes")["reason"] == f"maintenance; {content['reason']}"

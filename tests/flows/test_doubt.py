@@ -14,7 +14,7 @@ import pytest
 
 from rentpay_cli.core.attempt import Direction, State
 from rentpay_cli.core.clock import to_milliseconds
-from rentpay_cli.core.disburse import follows_restore
+from rentpay_cli.core.disburse import StopKind
 from rentpay_cli.core.evidence import Acknowledged, Moved, NotMoved, Unanswered
 from rentpay_cli.daraja.incoming import QuestionFailed, StillPending
 from rentpay_cli.errors import RuleRefused, WrongUse
@@ -22,7 +22,7 @@ from rentpay_cli.flows import collect, resolve
 from rentpay_cli.flows import register as registering
 from rentpay_cli.flows.chase import Chased, chase
 from rentpay_cli.flows.disburse import disburse, due, plan_retry
-from rentpay_cli.flows.learn import Source, learn_about
+from rentpay_cli.flows.learn import Source, learn_about, stop_by_itself
 from rentpay_cli.flows.payouts import resume_payouts, stop_payouts
 from rentpay_cli.flows.read_inbox import COLLECTION, PAYOUT, read_inbox
 from rentpay_cli.flows.send import Held, NotSent, Sent, Unclear
@@ -422,7 +422,7 @@ def test_a_ruling_not_paid_lets_the_share_be_sent_again(desk: Desk) -> None:
 
 def test_a_payout_that_the_database_forgot_is_ruled_paid_and_never_sent(desk: Desk) -> None:
     desk.paid()
-    stop_payouts(desk.rt, "restored")
+    stop_payouts(desk.rt, "went back", kind=StopKind.RESTORE)
     asked = resolve.question(desk.rt, resolve.read_ruling(1, "SKD1E2F3G4", False, None))
     assert (asked.never_sent, asked.direction, asked.amount_cents) == (True, Direction.PAYOUT, 950_000)
     before = len(desk.mpesa.sent)
@@ -562,12 +562,12 @@ def test_what_is_not_sent_and_when_the_books_end_is_known_while_payouts_are_stop
     assert desk.rt.reader is not None
     written = desk.now
     desk.later(hours=2)
-    stop_payouts(desk.rt, "Restored by hand")
+    stop_payouts(desk.rt, "Restored, says somebody")
+    stop_payouts(desk.rt, "went back", kind=StopKind.RESTORE)
     stop = health_reads.stop_in_force(desk.rt.reader)
     assert stop is not None
     assert stop["written_until"] == to_milliseconds(written)
-    assert follows_restore(stop["reason"])
-    assert not follows_restore("the password is being changed")
+    assert (stop["kind"], stop["reason"]) == ("restore", "went back")
     assert dict(health_reads.unsent(desk.rt.reader)) == {"payouts": 1, "cents": 950_000}
     rule(desk, "SKD1E2F3G4")
     assert dict(health_reads.unsent(desk.rt.reader)) == {"payouts": 0, "cents": 0}
@@ -708,3 +708,24 @@ def test_a_bulk_run_ends_at_the_first_lack_of_float(world: World) -> None:
     assert (len(run.failed), len(run.skipped)) == (1, 5)
     assert {failure.code for failure in run.skipped} == {"float_ran_out"}
     assert len(mpesa.sent) == 1
+
+
+def test_stops_of_several_kinds_are_in_force_at_once_and_lifted_together(desk: Desk) -> None:
+    stop_payouts(desk.rt, "maintenance")
+    with desk.rt.database.transaction() as session:
+        stop_by_itself(session, StopKind.CREDENTIAL, "M-Pesa answered 2001", desk.now)
+        stop_by_itself(session, StopKind.CREDENTIAL, "M-Pesa answered 8006", desk.now)
+    stop_payouts(desk.rt, "went back", kind=StopKind.RESTORE)
+    kinds = [stop["kind"] for stop in health_reads.stops_in_force(desk.rt.reader)]
+    assert kinds == ["restore", "person", "credential"]
+    assert resume_payouts(desk.rt) == "maintenance; M-Pesa answered 2001; went back"
+    assert health_reads.stops_in_force(desk.rt.reader) == []
+    events = [row["event"] for row in desk.rt.reader.rows("SELECT event FROM journal ORDER BY id DESC LIMIT 3")]
+    assert events == ["payouts resumed"] * 3
+
+
+def test_words_of_a_person_make_no_stop_one_after_a_restore(desk: Desk) -> None:
+    stop_payouts(desk.rt, "restored from the backup of yesterday")
+    stop = health_reads.stop_in_force(desk.rt.reader)
+    assert stop is not None
+    assert stop["kind"] == StopKind.PERSON

@@ -12,10 +12,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from rentpay_cli.core.attempt import State, allowed_moves
-from rentpay_cli.core.disburse import PaymentStatus
+from rentpay_cli.core.disburse import PaymentStatus, StopKind
 from rentpay_cli.flows.send import Claimed, claim
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import attempts, disbursements, inbox, journal, payments
+from rentpay_cli.store import attempts, disbursements, inbox, journal, payments, stops
 from rentpay_cli.store.rows import StaleWrite
 from rentpay_cli.store.tables import Attempt, Disbursement, Owner, Payment, Property
 
@@ -260,3 +260,24 @@ def test_of_eight_racing_intentions_one_is_written(rt: Runtime) -> None:
     for thread in threads:
         thread.join()
     assert sorted(outcomes) == ["refused"] * 7 + ["written"]
+
+
+STOP = (
+    "INSERT INTO payout_stop (in_force, owner_id, kind, reason, stopped_by, stopped_at)"
+    " VALUES (1, :owner, :kind, 'why', 'tester', 1)"
+)
+
+
+def test_a_stop_is_of_a_known_kind_and_one_of_each_is_in_force(rt: Runtime) -> None:
+    with rt.database.transaction() as session:
+        owner = a_payment(session).owner_id
+        for of in (None, owner):
+            for kind in StopKind:
+                session.execute(text(STOP), {"owner": of, "kind": kind.value})
+    for of in (None, owner):
+        refuses(rt, STOP, owner=of, kind="restored")
+        refuses(rt, STOP, owner=of, kind=StopKind.RATE.value)
+    with rt.database.transaction() as session:
+        stops.lift(session, "tester", NOW)
+        session.execute(text(STOP), {"owner": None, "kind": StopKind.RATE.value})
+    refuses(rt, STOP, owner=owner, kind=StopKind.RATE.value)

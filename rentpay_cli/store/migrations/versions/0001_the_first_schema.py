@@ -153,6 +153,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("in_force", sa.Integer(), nullable=True),
         sa.Column("owner_id", sa.Integer(), nullable=True),
+        sa.Column("kind", sa.String(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("stopped_by", sa.String(), nullable=False),
         sa.Column("stopped_at", sa.BigInteger(), nullable=False),
@@ -160,6 +161,9 @@ def upgrade() -> None:
         sa.Column("lifted_at", sa.BigInteger(), nullable=True),
         sa.CheckConstraint("(in_force IS NULL) = (lifted_at IS NOT NULL)", name="payout_stop_lifted"),
         sa.CheckConstraint("in_force = 1", name="payout_stop_one"),
+        sa.CheckConstraint(
+            "kind IN ('restore','credential','receiver','person','rate','clock','statement')", name="payout_stop_kind"
+        ),
         sa.ForeignKeyConstraint(
             ["owner_id"],
             ["owner.id"],
@@ -169,12 +173,12 @@ def upgrade() -> None:
     op.create_index(
         "one_stop_of_all",
         "payout_stop",
-        ["in_force"],
+        ["kind"],
         unique=True,
-        sqlite_where=sa.text("owner_id IS NULL"),
-        postgresql_where=sa.text("owner_id IS NULL"),
+        sqlite_where=sa.text("owner_id IS NULL AND in_force = 1"),
+        postgresql_where=sa.text("owner_id IS NULL AND in_force = 1"),
     )
-    op.create_index("one_stop_of_an_owner", "payout_stop", ["owner_id", "in_force"], unique=True)
+    op.create_index("one_stop_of_an_owner", "payout_stop", ["owner_id", "kind", "in_force"], unique=True)
     op.create_table(
         "property",
         sa.Column("id", sa.Integer(), nullable=False),
