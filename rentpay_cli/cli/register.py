@@ -28,7 +28,7 @@ _Owner = Annotated[str, _reference(completion.owners)]
 _Property = Annotated[str, _reference(completion.properties)]
 _Tenant = Annotated[str, _reference(completion.tenants)]
 _Reveal = Annotated[bool, typer.Option("--reveal", help="Show phone numbers in full.")]
-_Name = Annotated[str, typer.Option(help="Its name, which is unique.", show_default=False)]
+_Name = Annotated[str, typer.Option(help="Its name.", show_default=False)]
 _NewName = Annotated[str | None, typer.Option("--name", help="A new name.")]
 _Phone = Annotated[str | None, typer.Option(help="A Kenyan mobile number, such as 0712 345 678.")]
 _Email = Annotated[str | None, typer.Option(help="An e-mail address.")]
@@ -46,6 +46,7 @@ def add_owner(name: _Name, phone: _Phone = None, email: _Email = None) -> None:
     from rentpay_cli.flows import register as flow
 
     with runtime() as rt:
+        _ask_about_namesakes(rt, "owner", name)
         number = flow.add_owner(rt, name=name, phone=phone, email=email)
         _show_one(rt, "owner", str(number), "Added", _NEXT_PROPERTY)
 
@@ -74,6 +75,7 @@ def add_property(
     from rentpay_cli.flows import register as flow
 
     with runtime() as rt:
+        _ask_about_namesakes(rt, "property", name)
         number = flow.add_property(
             rt,
             name=name,
@@ -118,6 +120,7 @@ def edit_owner(reference: _Owner, name: _NewName = None, phone: _Phone = None, e
     from rentpay_cli.flows import register as flow
 
     with runtime() as rt:
+        _ask_about_namesakes(rt, "owner", name, reference)
         number = flow.edit_owner(rt, reference, name=name, phone=phone, email=email)
         _show_one(rt, "owner", str(number), "Changed")
 
@@ -146,6 +149,7 @@ def edit_property(
     from rentpay_cli.flows import register as flow
 
     with runtime() as rt:
+        _ask_about_namesakes(rt, "property", name, reference)
         number = flow.edit_property(
             rt,
             reference,
@@ -160,6 +164,15 @@ def edit_property(
         _show_one(rt, "property", str(number), "Changed")
         if not show.wants_json():
             _say_what_is_held(rt, str(number))
+
+
+def _ask_about_namesakes(rt: Runtime, kind: str, name: str | None, but: str | None = None) -> None:
+    """Ask back before two share a name: they may, but mostly it is the same one, typed again."""
+    from rentpay_cli.flows import register as flow
+
+    others = flow.namesakes(rt, kind, name, but) if name is not None else []
+    if others:
+        confirm(f"There is already {kind} {others[0]} with the name '{name}'. Should another one have it, too?")
 
 
 def _vouched(paybill: str, looked_up: LookedUp) -> bool:

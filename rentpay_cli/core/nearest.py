@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rentpay_cli.core.redact import printable
-from rentpay_cli.errors import NotFound
+from rentpay_cli.errors import NotFound, WrongUse
 
 MOST_NAMES = 3
 SHORTEST_PART = 3
@@ -18,6 +18,15 @@ def no_such(kind: str, reference: str, names: Iterable[str]) -> NotFound:
     return NotFound(
         f"There is no {kind} '{printable(reference, 80)}'.",
         f"{meant}See {'all' if near else 'them'} with: rentpay {kind} list",
+    )
+
+
+def several(kind: str, reference: str, numbers: Sequence[int]) -> WrongUse:
+    """The error for a name that more than one in the register has."""
+    listed = ", ".join(map(str, numbers[:MOST_NAMES])) + (" and others" if len(numbers) > MOST_NAMES else "")
+    return WrongUse(
+        f"More than one {kind} is meant by '{printable(reference, 80)}': {listed}.",
+        f"Give the number; see them with: rentpay {kind} list",
     )
 
 

@@ -6,7 +6,7 @@ import re
 from datetime import date, datetime, timedelta
 
 from rentpay_cli.core.clock import EAT, eat_day, to_milliseconds
-from rentpay_cli.core.nearest import no_such
+from rentpay_cli.core.nearest import no_such, several
 from rentpay_cli.core.redact import printable
 from rentpay_cli.errors import NotFound, WrongUse
 from rentpay_cli.runtime import Runtime
@@ -19,7 +19,7 @@ def one(rt: Runtime, kind: str, reference: str) -> readonly.Row:
     if not found:
         raise no_such(kind, reference, (row["name"] for row in reads.register(rt.reader, kind)))
     if len(found) > 1:
-        raise WrongUse(f"More than one {kind} matches '{reference}'.", "Use the number that the list shows.")
+        raise several(kind, reference, [row["id"] for row in found])
     return found[0]
 
 

@@ -26,8 +26,21 @@ LONGEST_ACCOUNT_LENGTH = 32
 """The longest that production projects report to have worked."""
 
 
+def namesakes(rt: Runtime, kind: str, name: str, but: str | None = None) -> list[int]:
+    """The numbers of other owners or properties that have this name already, but not of the one meant by `but`."""
+    with rt.database.transaction() as session:
+        if kind == "owner":
+            return _namesakes(session, Owner, _name(name), but)
+        return _namesakes(session, Property, _name(name), but)
+
+
+def _namesakes(session: Session, kind: type[register.Entry], name: str, but: str | None) -> list[int]:
+    itself = register.find(session, kind, but).id if but is not None else None
+    return [number for number in register.namesakes(session, kind, name) if number != itself]
+
+
 def add_owner(rt: Runtime, *, name: str, phone: str | None = None, email: str | None = None) -> int:
-    """Add an owner; raises `WrongUse` for a bad value, `RuleRefused` if the name is taken."""
+    """Add an owner; raises `WrongUse` for a bad value."""
     owner = Owner(name=_name(name), phone=_phone(phone), email=_email(email), created_at=rt.now())
     return _add(rt, owner)
 
@@ -58,7 +71,6 @@ def add_property(
     )
     with rt.database.transaction() as session:
         entry.owner_id = register.find(session, Owner, owner_reference).id or 0
-        register.refuse_taken_name(session, entry)
     if is_right is not None:
         looked_up = look_up(rt, entry.paybill)
         entry.paybill_name = looked_up.name if is_right(looked_up) else None

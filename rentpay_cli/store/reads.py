@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rentpay_cli.core.nearest import MOST_NAMES
 from rentpay_cli.store.predicates import who_is_meant
 from rentpay_cli.store.readonly import Reader, Row, where_all
 
@@ -177,9 +178,9 @@ def register(reader: Reader, kind: str) -> list[Row]:
 
 
 def registered(reader: Reader, kind: str, reference: str) -> list[Row]:
-    """The entries that the reference means (two at most: more than one is as bad as many)."""
+    """The entries that the reference means, some of them at most if it is not clear which."""
     for condition, meant in who_is_meant(kind, reference):
-        found = list(reader.rows(f"{_REGISTER[kind]} WHERE {condition} LIMIT 2", **meant))
+        found = list(reader.rows(f"{_REGISTER[kind]} WHERE {condition} LIMIT {MOST_NAMES + 1}", **meant))
         if found:
             return found
     return []

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
-from rentpay_cli.core.nearest import no_such
-from rentpay_cli.errors import RuleRefused, WrongUse
+from rentpay_cli.core.nearest import MOST_NAMES, no_such, several
 from rentpay_cli.store.engine import lock_while_deciding
 from rentpay_cli.store.predicates import who_is_meant
 from rentpay_cli.store.tables import Owner, PaybillChange, Property, Tenant
@@ -21,56 +19,32 @@ def find(session: Session, kind: type[Entry], reference: str) -> Entry:
     """Find whom the reference means: by number, name or phone; raises `NotFound`, or `WrongUse` if it is ambiguous."""
     word = kind.__name__.lower()
     for condition, meant in who_is_meant(word, reference):
-        matches = session.exec(select(kind).where(text(condition)).params(meant).limit(2)).all()
+        matches = session.exec(select(kind).where(text(condition)).params(meant).limit(MOST_NAMES + 1)).all()
         if len(matches) > 1:
-            raise WrongUse(f"More than one {word} matches '{reference}'.", "Use the number that the list shows.")
+            raise several(word, reference, [match.id or 0 for match in matches])
         if matches:
             return matches[0]
     raise no_such(word, reference, session.exec(select(kind.name)).all())
 
 
+def namesakes(session: Session, kind: type[Entry], name: str) -> list[int]:
+    """The numbers of those who have this name, in any case."""
+    same = select(kind.id).where(func.lower(kind.name) == func.lower(name)).order_by(col(kind.id)).limit(MOST_NAMES + 1)
+    return [number for number in session.exec(same) if number is not None]
+
+
 def add(session: Session, entry: Owner | Property | Tenant) -> None:
-    """Add an entry; raises `RuleRefused` if its name is taken."""
+    """Add an entry."""
     session.add(entry)
-    _flush(session, entry)
+    session.flush()
 
 
 def change(session: Session, entry: Owner | Property | Tenant, changes: dict[str, Any]) -> None:
-    """Change some fields of an entry; raises `RuleRefused` if its new name is taken."""
+    """Change some fields of an entry."""
     for name, value in changes.items():
         setattr(entry, name, value)
     session.add(entry)
-    _flush(session, entry)
-
-
-def refuse_taken_name(session: Session, entry: Owner | Property) -> None:
-    """Raise `RuleRefused` if another entry has the name."""
-    kind: Any = type(entry)
-    with session.no_autoflush:  # or the question itself would write the entry
-        taken = session.exec(select(kind.id).where(kind.name == entry.name, kind.id.is_distinct_from(entry.id)))
-        number = taken.first()
-    if number is not None:
-        raise _name_taken(entry, f"{number}")
-
-
-def _flush(session: Session, entry: Owner | Property | Tenant) -> None:
-    if not isinstance(entry, Tenant):
-        refuse_taken_name(session, entry)
-    try:
-        session.flush()
-    except IntegrityError as error:
-        if "unique" not in str(error.orig).lower():
-            raise
-        raise _name_taken(entry, "NUMBER") from error  # somebody added it at the same moment
-
-
-def _name_taken(entry: Owner | Property | Tenant, number: str) -> RuleRefused:
-    word = type(entry).__name__.lower()
-    return RuleRefused(
-        f"There is already {'an' if word[0] in 'aeiou' else 'a'} {word} named '{entry.name}'.",
-        f"Choose another name, or change the one there is with: rentpay {word} edit {number}",
-        code="name_taken",
-    )
+    session.flush()
 
 
 def held_change(session: Session, property_id: int) -> PaybillChange | None:

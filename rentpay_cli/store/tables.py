@@ -68,7 +68,7 @@ class Owner(SQLModel, table=True):
     """Whom the platform pays."""
 
     id: int | None = Field(default=None, primary_key=True)
-    name: str = Field(unique=True)
+    name: str
     phone: str | None = None
     email: str | None = None
     created_at: datetime = _moment()
@@ -83,7 +83,7 @@ class Property(SQLModel, table=True):
         CheckConstraint("rent_cents > 0 AND rent_cents % 100 = 0", name="property_rent"),
     )
     id: int | None = Field(default=None, primary_key=True)
-    name: str = Field(unique=True)
+    name: str
     owner_id: int = _key("owner.id")
     paybill: str
     account_number: str

@@ -152,9 +152,19 @@ def test_what_is_not_in_the_register_is_said_with_status_3(filled: Cli, command:
     assert "rentpay" in ran.json["error"]["hint"]
 
 
-def test_a_name_that_is_taken_is_refused(filled: Cli) -> None:
-    assert filled(*OWNER, "--json").refusal == (1, "name_taken")
-    assert filled(*PROPERTY, "--json").refusal == (1, "name_taken")
+def test_a_name_that_another_has_is_asked_back_and_may_be_shared(filled: Cli) -> None:
+    for command, kind, name in ((OWNER, "owner", "WANJIRU kamau"), (PROPERTY, "property", "Sunset Apartments")):
+        ran = filled(*command[:3], name, *command[4:], "--json")
+        assert ran.refusal == (2, "wrong_use")
+        assert f"already {kind} 1 with the name" in ran.json["error"]["message"]
+        assert filled.json(*command[:3], name, *command[4:], "--yes")[kind]["id"] == 2
+        ran = filled(kind, "show", name.upper(), "--json")
+        assert ran.refusal == (2, "wrong_use")
+        assert ran.json["error"]["message"].endswith("': 1, 2.")
+        assert filled(kind, "edit", name, "--name", "x", "--json").json["error"] == ran.json["error"] | {
+            "message": f"More than one {kind} is meant by '{name}': 1, 2."
+        }
+        assert filled.json(kind, "edit", "2", "--name", name.upper(), "--yes")[kind]["name"] == name.upper()
 
 
 def test_an_account_number_is_refused_and_never_cut(filled: Cli) -> None:
@@ -277,17 +287,10 @@ def test_nothing_is_guessed_from_a_number_or_from_a_name_that_is_like_no_other(f
     assert hint == "See them with: rentpay property list"
 
 
-@pytest.mark.parametrize(
-    ("command", "number"),
-    [(OWNER, "owner edit 1"), (("property", "edit", "2", "--name", "Sunset Apartments"), "property edit 1")],
-)
-def test_a_name_that_is_taken_is_told_with_the_number_of_who_has_it(
-    filled: Cli, command: tuple[str, ...], number: str
-) -> None:
-    filled.json(*PROPERTY[:3], "Hill View", *PROPERTY[4:])
-    ran = filled(*command, "--json")
-    assert ran.refusal == (1, "name_taken")
-    assert ran.json["error"]["hint"].endswith(f"rentpay {number}")
+def test_one_that_is_named_anew_may_keep_its_own_name(filled: Cli) -> None:
+    assert filled.json("owner", "edit", "1", "--name", "Wanjiru KAMAU")["owner"]["name"] == "Wanjiru KAMAU"
+    ran = filled("property", "edit", "1", "--name", "sunset apartments", "--json")
+    assert ran.json["property"]["name"] == "sunset apartments"
 
 
 def test_two_tenants_may_have_one_name(filled: Cli) -> None:

@@ -67,7 +67,6 @@ def upgrade() -> None:
         sa.Column("email", sa.String(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("name"),
     )
     op.create_table(
         "revenue_day",
@@ -198,7 +197,6 @@ def upgrade() -> None:
             ["owner.id"],
         ),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("name"),
     )
     op.create_index(op.f("ix_property_owner_id"), "property", ["owner_id"], unique=False)
     op.create_table(
