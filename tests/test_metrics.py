@@ -77,7 +77,9 @@ def test_a_worker_leaves_a_sign_of_life_at_most_every_15_seconds(rt: Runtime) ->
     for seconds in (0, 14, 15, 16, -60):  # the clock may be set back
         rt.now = lambda seconds=seconds: NOON + timedelta(seconds=seconds)
         worker._leave_sign()
-        row = health_reads.health(rt.reader, pending_before=0, processing_before=0, silence_before=0, untold_since=0)
+        row = health_reads.health(
+            rt.reader, now=0, pending_before=0, processing_before=0, silence_before=0, untold_since=0
+        )
         told.append(int(row["worker_alive_at"]) - int(NOON.timestamp() * 1000))
     assert told == [0, 0, 15_000, 15_000, -60_000]
 

@@ -137,11 +137,11 @@ def test_a_trial_is_waited_for_from_round_to_round_while_callbacks_are_read(
 
 
 def test_a_trial_without_a_result_brakes_and_the_next_begins_later(rt: Runtime, books: Books, log: Log) -> None:
+    books.at(NOON)
     for _ in range(3):
         books.paid()
     auto(rt)
     mpesa, payer = script(rt), Payer(rt, log)
-    books.at(NOON)
     for seconds, sent in ((0, 1), (59, 1), (61, 1), (300, 1), (361, 2)):
         books.at(NOON + timedelta(seconds=seconds))
         payer.pay_due()

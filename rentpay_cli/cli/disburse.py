@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rentpay_cli.errors import RentpayError
     from rentpay_cli.flows.brake import Run
     from rentpay_cli.flows.disburse import Plan, Preview, Stopped
-    from rentpay_cli.flows.send import Outcome, Sent
+    from rentpay_cli.flows.send import Outcome, Sent, Settled
 
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be sent.")]
 
@@ -45,7 +45,7 @@ def disburse(
     from rentpay_cli.core.money import show_kes
     from rentpay_cli.flows import disburse as flow
     from rentpay_cli.flows.look import payment_number
-    from rentpay_cli.flows.send import NotSent, Sent
+    from rentpay_cli.flows.send import NotSent, Sent, Settled
 
     with runtime() as rt:
         say_environment(rt)
@@ -55,6 +55,8 @@ def disburse(
             if isinstance(planned, NotSent):
                 raise _trouble(planned)
             words = f"{show_kes(planned.amount_cents)} to paybill {planned.paybill}, account {planned.account_number}"
+            if planned.owed_cents:
+                words += f", after {show_kes(planned.owed_cents)} that the owner owes"
             if dry_run:
                 _show_preview(planned, words)
                 return
@@ -62,6 +64,9 @@ def disburse(
         else:
             confirm_in_production(rt, f"Send the owner's share of payment {number}?")
         outcome = flow.disburse(rt, number)
+        if isinstance(outcome, Settled):
+            _show_settled(outcome)
+            return
         if not isinstance(outcome, Sent):
             raise _trouble(outcome)
         if wait:
@@ -87,6 +92,26 @@ def _show_preview(planned: Preview, words: str) -> None:
         show.line(f"Would send {words}; the platform keeps {show_kes(planned.fee_cents)}. Nothing was sent.")
 
 
+def _show_settled(settled: Settled) -> None:
+    from rentpay_cli.core.money import shillings, show_kes
+
+    number = settled.payment_id
+    if show.wants_json():
+        show.document(
+            message="Settled without a transfer",
+            paymentId=str(number),
+            disbursementConversationId=None,
+            disbursementAmount=0,
+            owes=shillings(settled.owes_cents),
+        )
+        return
+    show.line(
+        f"Payment {number}: nothing was sent. The share of {show_kes(settled.share_cents)} settles what the owner owes"
+        + (f", who still owes {show_kes(settled.owes_cents)}." if settled.owes_cents else ".")
+    )
+    show.next_step(f"See: rentpay status {number}")
+
+
 def _show_sent(sent: Sent) -> None:
     from rentpay_cli.core.money import shillings, show_kes
 
@@ -110,7 +135,7 @@ def _show_sent(sent: Sent) -> None:
 
 def _trouble(outcome: Outcome) -> RentpayError:
     """What an operator is told of a share that M-Pesa did not accept."""
-    from rentpay_cli.core.disburse import Refusal
+    from rentpay_cli.core.payout import Refusal
     from rentpay_cli.errors import MpesaUnreachable, OutcomeUnknown, RuleRefused
     from rentpay_cli.flows.send import Failed, Held, NotSent, Unclear
 

@@ -130,13 +130,35 @@ def disbursement(row: Row, payouts: list[Row]) -> Row:
         "ownerPaybill": row["owner_paybill"],
         "ownerAccountNumber": row["owner_account_number"],
         "receiverName": row["receiver_name"],
-        "mpesaCharge": known_shillings(row["charge_cents"]),
+        "mpesaCharge": known_shillings(row["mpesa_charge_cents"]),
         "failureCode": row["disbursement_failure_code"],
         "failureReason": row["disbursement_failure_reason"],
         "retryAdvice": row["advice"],
         "heldReason": row["held_reason"],
+        "hold": hold(row),
+        "destination": destination(row),
         "attempts": [attempt(each) for each in payouts],
     }
+
+
+def hold(row: Row) -> Row | None:
+    """Why the share is not paid now, where somebody or something holds it."""
+    if row["hold_kind"] is None:
+        return None
+    return {
+        "kind": row["hold_kind"],
+        "reason": row["held_reason"],
+        "placedBy": row["held_by"],
+        "since": moment(row["held_since"]),
+        "until": moment(row["held_until"]),
+    }
+
+
+def destination(row: Row) -> Row | None:
+    """Where the share goes now: `ownerPaybill` is where it was to go at first."""
+    if row["paybill"] is None:
+        return None
+    return {"paybill": row["paybill"], "accountNumber": row["account_number"]}
 
 
 def attempt(row: Row) -> Row:

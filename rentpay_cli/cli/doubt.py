@@ -48,7 +48,7 @@ def chase(wait: Wait = False, timeout: Timeout = WAIT_SECONDS) -> None:
                 return True if len(ended) == len(pending) else None
 
             until(answered, timeout, "Waiting for M-Pesa…")
-        rows = [reads.payment(rt.reader, each.payment_id) for each in chased]
+        rows = [reads.payment(rt.reader, each.payment_id) if each.payment_id else None for each in chased]
         unclear = health_reads.unclear(rt.reader)
     asked = {(each.payment_id, each.direction.value) for each in chased}
     left_out = [row for row in unclear if (row["payment_id"], row["direction"]) not in asked]
@@ -111,6 +111,12 @@ def resolve(
     ] = None,
     not_paid: Annotated[bool, typer.Option("--not-paid", help="It was not paid; needs a reason.")] = False,
     reason: Annotated[str | None, typer.Option(metavar="TEXT", help="What the ruling rests on.")] = None,
+    attempt: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Which attempt to pay the owner, where several are in doubt.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Rule on an unclear attempt, with evidence that M-Pesa's API did not give, such as the paybill's statement.
 
@@ -127,7 +133,7 @@ def resolve(
     with runtime() as rt:
         say_environment(rt)
         number = payment_number(rt, payment)
-        ruling = flow.read_ruling(number, paid, not_paid, reason)
+        ruling = flow.read_ruling(number, paid, not_paid, reason, attempt)
         about = flow.question(rt, ruling)
         what = "the tenant's payment" if about.direction.value == "collection" else "the payout to the owner"
         verdict = f"was paid, with receipt {ruling.receipt}" if ruling.receipt else "was NOT paid"
@@ -159,7 +165,7 @@ def stop(
     rentpay payouts stop --owner "Wanjiru Kamau" --reason "she asked us to wait"
     rentpay payouts stop --restored
     """
-    from rentpay_cli.core.disburse import StopKind
+    from rentpay_cli.core.payout import StopKind
     from rentpay_cli.errors import WrongUse
     from rentpay_cli.flows.backup import STOP_REASON
     from rentpay_cli.flows.look import one
@@ -202,7 +208,7 @@ def resume(owner: _OneOwner = None) -> None:
     if owner is not None:
         _resume_owner(owner)
         return
-    from rentpay_cli.core.disburse import StopKind
+    from rentpay_cli.core.payout import StopKind
     from rentpay_cli.flows.payouts import resume_payouts
     from rentpay_cli.store import health_reads
 
@@ -272,7 +278,7 @@ def show_stop() -> None:
     """
     from rentpay_cli.core.brake import WORDS
     from rentpay_cli.core.clock import iso_utc, show_local
-    from rentpay_cli.core.disburse import StopKind
+    from rentpay_cli.core.payout import StopKind
     from rentpay_cli.store import health_reads
 
     with runtime() as rt:

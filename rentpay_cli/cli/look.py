@@ -78,7 +78,7 @@ def status(
 
 
 def _stopped_hint(row: documents.Row, stop: documents.Row) -> str:
-    from rentpay_cli.core.disburse import StopKind
+    from rentpay_cli.core.payout import StopKind
 
     if stop["kind"] == StopKind.RESTORE:
         return (
@@ -132,7 +132,7 @@ def _show_payment(
             ("Share", "" if is_tenants or not is_due else show_kes(row["share_cents"])),
             ("Owner paid", documents.local(row["completed_at"])),
             ("Owner's receipt", row["transaction_id"] or ""),
-            ("M-Pesa's charge", show_kes(row["charge_cents"]) if row["charge_cents"] is not None else ""),
+            ("M-Pesa's charge", show_kes(row["mpesa_charge_cents"]) if row["mpesa_charge_cents"] is not None else ""),
         ],
     )
     if attempts:

@@ -36,8 +36,3 @@ def divide(amount_cents: int, fee_percentage: Decimal) -> Division:
     fee_shillings = (amount_cents * fee_percentage / 100 / CENTS).to_integral_value(ROUND_HALF_UP)
     fee_cents = min(int(fee_shillings), amount_cents // CENTS) * CENTS
     return Division(amount_cents, fee_cents, amount_cents - fee_cents)
-
-
-def owner_is_due(share_cents: int) -> bool:
-    """Whether the share can be sent at all: M-Pesa moves no less than a shilling."""
-    return share_cents >= CENTS

@@ -35,55 +35,35 @@ Value: TypeAlias = str | int | None
 Columns: TypeAlias = dict[str, Value]
 
 WATCHED: Mapping[str, tuple[str, ...]] = {
+    "money_in": (
+        *("way", "received_by", "amount_cents", "receipt", "short_code", "paid_at", "booked_at", "learned_by"),
+        *("proved_by", "proved_at", "returned_at"),
+    ),
     "payment": (
-        "owner_id",
-        "property_id",
-        "method",
-        "amount_cents",
-        "fee_cents",
-        "share_cents",
-        "status",
-        "receipt",
-        "failure_code",
-        "owner_paybill",
-        "owner_account_number",
-        "disbursement_id",
-        "created_at",
-        "paid_at",
+        *("owner_id", "property_id", "method", "amount_cents", "fee_cents", "vat_cents", "share_cents", "other_cents"),
+        *("status", "money_in_id", "failure_code", "owner_paybill", "owner_account_number", "created_at"),
+        *("reversed_because", "reversed_at", "reversed_day"),
+    ),
+    "payable": (
+        *("owner_id", "kind", "amount_cents", "payment_id", "disbursement_id", "refund_id", "receipt", "property_id"),
+        *("paybill", "account_number", "payable_from", "status", "made_by", "booked_at", "booked_day"),
     ),
     "disbursement": (
-        "owner_id",
-        "paybill",
-        "account_number",
-        "payment_count",
-        "collected_cents",
-        "fee_cents",
-        "amount_cents",
-        "charge_cents",
-        "status",
-        "transaction_id",
-        "failure_code",
-        "advice",
-        "receiver_name",
-        "held_reason",
-        "released_by",
-        "created_at",
-        "completed_at",
+        *("run_id", "number", "way", "owner_id", "paybill", "account_number", "payment_count", "collected_cents"),
+        *("fee_cents", "shares_cents", "entries_cents", "carried_cents", "amount_cents", "mpesa_charge_cents"),
+        *("status", "receipt", "failure_code", "advice", "receiver_name", "created_at", "completed_at"),
         "completed_day",
     ),
+    "disbursement_member": ("disbursement_id", "payable_id", "live"),
+    "refund": ("money_in_id", "way", "status", "receipt", "made_by", "created_at", "completed_at"),
+    "payout_run": ("owner_id", "origin", "due_at", "digest", "needs_approval", "status", "made_by", "created_at"),
+    "hold": (
+        *("payable_id", "property_id", "owner_id", "kind", "placed_by", "placed_at", "until", "ended_by"),
+        "ended_at",
+    ),
     "attempt": (
-        "direction",
-        "payment_id",
-        "disbursement_id",
-        "number",
-        "state",
-        "token_sha256",
-        "amount_cents",
-        "conversation_id",
-        "originator_conversation_id",
-        "receipt",
-        "code",
-        "created_at",
+        *("direction", "payment_id", "disbursement_id", "refund_id", "short_code", "state", "token_sha256"),
+        *("amount_cents", "conversation_id", "originator_conversation_id", "code", "created_at"),
     ),
     "inbox": ("path", "token_sha256", "source_ip", "body", "received_at", "state"),
     "enquiry": ("kind", "attempt_id", "token_sha256", "state"),
@@ -214,7 +194,7 @@ def settled(table: str, row: Mapping[str, Value]) -> Mapping[str, int]:
     if table == "payment" and row.get("status") == "success" and row.get("method") == "mpesa":
         names = {"collected_cents": "amount_cents", "fee_cents": "fee_cents", "share_cents": "share_cents"}
     elif table == "disbursement" and row.get("status") == "completed":
-        names = {"paid_out_cents": "amount_cents", "charge_cents": "charge_cents"}
+        names = {"paid_out_cents": "amount_cents", "charge_cents": "mpesa_charge_cents"}
     else:
         return {}
     return {name: int(row.get(column) or 0) for name, column in names.items()}

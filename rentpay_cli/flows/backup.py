@@ -130,7 +130,7 @@ def _check_source(source: Path, target: Path) -> None:
 
 
 def _stop_payouts(rt: Runtime, copy: Path, found: backup.Contents) -> None:
-    from rentpay_cli.core.disburse import StopKind
+    from rentpay_cli.core.payout import StopKind
     from rentpay_cli.store import journal, stops
     from rentpay_cli.store.engine import Database
 

@@ -22,7 +22,7 @@ from rentpay_cli.core import brake as braking
 from rentpay_cli.core.attempt import State
 from rentpay_cli.core.brake import MOST_AT_ONCE, MOST_UNANSWERED, TRIAL_SECONDS, TRUST, Brake, End
 from rentpay_cli.core.codes import FLOAT_TOO_LOW, Advice, blames_the_share
-from rentpay_cli.core.disburse import WORDS, Refusal, StopKind
+from rentpay_cli.core.payout import WORDS, Refusal, StopKind
 from rentpay_cli.flows.learn import Source, stop_by_itself
 from rentpay_cli.flows.send import (
     Claimed,
@@ -31,6 +31,7 @@ from rentpay_cli.flows.send import (
     NotSent,
     Outcome,
     Sent,
+    Settled,
     Unclear,
     claim,
     confirm,
@@ -39,8 +40,9 @@ from rentpay_cli.flows.send import (
     put_on_wire,
 )
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import attempts, brake, disbursements, journal, stops
-from rentpay_cli.store.disbursements import Waiting
+from rentpay_cli.store import attempts, brake, journal, stops
+from rentpay_cli.store.write import payables
+from rentpay_cli.store.write.payables import Waiting
 
 POLL_SECONDS = 0.3
 CLAIM_AMONG = 8
@@ -61,11 +63,13 @@ class Run:
 
     total: int = 0
     accepted: list[int] = field(default_factory=list)
+    settled: list[int] = field(default_factory=list)
+    """Payments whose shares settle a part of what their owner owes."""
     failed: list[Failure] = field(default_factory=list)
     unclear: list[Failure] = field(default_factory=list)
     skipped: list[Failure] = field(default_factory=list)
     left: list[int] = field(default_factory=list)
-    """The disbursements that it did not get to because it waits for nothing."""
+    """The payables that it did not get to because it waits for nothing."""
     end: End | None = None
     """Why it ended before all was sent."""
 
@@ -102,7 +106,7 @@ class Sender:
         with ThreadPoolExecutor(max_workers=self._most) as pool:  # whatever is raised, what is on the wire is finished
             self._send_all(pool, waiting, run, waits, on_progress)
         if self.end is None:
-            run.left = [share.disbursement_id for share in waiting.values()]
+            run.left = [share.payable_id for share in waiting.values()]
         else:
             run.end = self.end
             words = f"It was not sent: {braking.WORDS[self.end]}."
@@ -182,7 +186,7 @@ class Sender:
     def _begin(self, pool: ThreadPoolExecutor, waiting: dict[int, Waiting]) -> Future[Outcome] | Outcome | None:
         """Claim the oldest share that is free, and send it; what became of it, if nothing is sent."""
         first = next(iter(waiting.values()))
-        among = [each.disbursement_id for each in itertools.islice(waiting.values(), CLAIM_AMONG)]
+        among = [each.payable_id for each in itertools.islice(waiting.values(), CLAIM_AMONG)]
         if self._rt.settings.confirm_collection:
             among = among[:1]
             if (unconfirmed := confirm(self._rt, first.payment_id)) is not None:
@@ -190,7 +194,7 @@ class Sender:
                 return unconfirmed
         claimed = claim(
             self._rt,
-            lambda session: disbursements.lock_oldest_free(session, among),
+            lambda session: payables.lock_oldest_free(session, among),
             mended=self._mended,
             began_at=self._began_at,
         )
@@ -209,19 +213,7 @@ class Sender:
         return pool.submit(lambda: learn_reply(self._rt, claimed, put_on_wire(self._rt, claimed)))
 
     def _count(self, outcome: Outcome, run: Run) -> None:
-        match outcome:
-            case Sent(payment_id):
-                run.accepted.append(payment_id)
-            case Failed(payment_id, code, text):
-                run.failed.append(Failure(payment_id, text, code))
-            case Unclear(payment_id, reason):
-                run.unclear.append(Failure(payment_id, reason, "outcome_unknown"))
-            case NotSent(payment_id, reason, because):
-                words = f"Payment {payment_id} was not disbursed: {because}."
-                run.skipped.append(Failure(payment_id, words, reason.value))
-            case Held(payment_id, because):
-                words = f"Payment {payment_id} was not disbursed: it is held, because {because}."
-                run.skipped.append(Failure(payment_id, words, Refusal.HELD.value))
+        _note(outcome, run)
         if isinstance(outcome, Unclear | Failed) and (isinstance(outcome, Unclear) or outcome.code == "not_sent"):
             self._unanswered += 1
         elif isinstance(outcome, Sent | Failed):
@@ -230,6 +222,25 @@ class Sender:
             self.end = End.SLOW_DOWN
         elif self._unanswered >= MOST_UNANSWERED and self.end is None:
             self.end = End.UNANSWERED
+
+
+def _note(outcome: Outcome, run: Run) -> None:
+    """Write down in the run what became of a share."""
+    match outcome:
+        case Sent(payment_id):
+            run.accepted.append(payment_id)
+        case Settled(payment_id):
+            run.settled.append(payment_id)
+        case Failed(payment_id, code, text):
+            run.failed.append(Failure(payment_id, text, code))
+        case Unclear(payment_id, reason):
+            run.unclear.append(Failure(payment_id, reason, "outcome_unknown"))
+        case NotSent(payment_id, reason, because):
+            words = f"Payment {payment_id} was not disbursed: {because}."
+            run.skipped.append(Failure(payment_id, words, reason.value))
+        case Held(payment_id, because):
+            words = f"Payment {payment_id} was not disbursed: it is held, because {because}."
+            run.skipped.append(Failure(payment_id, words, Refusal.HELD.value))
 
 
 def _end_after(refused: NotSent) -> End | None:

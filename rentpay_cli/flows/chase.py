@@ -30,7 +30,7 @@ PROMPT_IS_DEAD = timedelta(minutes=3)
 class Chased:
     """An attempt that was asked about, and what was learned at once."""
 
-    payment_id: int
+    payment_id: int | None
     direction: Direction
     outcome: str
     enquiry_id: int | None = None
@@ -40,7 +40,7 @@ class Chased:
 @dataclass(frozen=True, slots=True)
 class _Question:
     attempt_id: int
-    payment_id: int
+    payment_id: int | None
     direction: Direction
     checkout_request_id: str | None
     originator_conversation_id: str | None
@@ -141,7 +141,7 @@ def _ask_about_payout(rt: Runtime, question: _Question) -> Chased:
         _tell(rt, session, question, "asked M-Pesa")
     reply = rt.mpesa.transaction_status(
         originator_conversation_id=question.originator_conversation_id,
-        remarks=f"Rent payment {question.payment_id}",
+        remarks=f"Rent payment {question.payment_id}" if question.payment_id else "Payout",
         result_url=f"{rt.settings.b2b_callback_url}/{token}",
         timeout_url=f"{rt.settings.timeout_url}/{token}/timeout",
     )

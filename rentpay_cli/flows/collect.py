@@ -11,17 +11,18 @@ from sqlmodel import Session
 from rentpay_cli.config import COLLECT
 from rentpay_cli.core.attempt import State
 from rentpay_cli.core.collect import MAX_PUSH_CENTS, StillOpen, TooSoon, may_push
-from rentpay_cli.core.disburse import PaymentStatus
 from rentpay_cli.core.evidence import Acknowledged, Refused
 from rentpay_cli.core.fee import divide
 from rentpay_cli.core.money import show_kes
+from rentpay_cli.core.payout import PaymentStatus
 from rentpay_cli.core.phone import mask_phone, parse_phone
 from rentpay_cli.errors import RuleRefused, WrongUse
 from rentpay_cli.flows.learn import Source, learn
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import attempts, disbursements, journal, payments, register
+from rentpay_cli.store import attempts, journal, payments, register
 from rentpay_cli.store.engine import lock_while_deciding
 from rentpay_cli.store.tables import Owner, Payment, Property, Tenant
+from rentpay_cli.store.write import money_in, payables
 
 METHODS = ("cash", "bank", "cheque", "other")
 
@@ -93,7 +94,9 @@ def initiate(
         if not force:
             _refuse_second_push(session, number, place, at)
         payment = _new_payment(rt, session, place, tenant, amount_cents, at, method="mpesa", phone=number)
-        attempt_id = attempts.open_collection(session, _number(payment.id), payment.amount_cents, token, at)
+        attempt_id = attempts.open_collection(
+            session, _number(payment.id), payment.amount_cents, token, at, rt.settings.short_code
+        )
         journal.write(
             session,
             at,
@@ -150,9 +153,17 @@ def record_payment(
         place = register.find(session, Property, property_reference)
         tenant = register.find(session, Tenant, tenant_reference) if tenant_reference else None
         payment = _new_payment(rt, session, place, tenant, amount_cents, at, method=method, note=note)
-        payments.move(session, payment, PaymentStatus.SUCCESS, paid_at=at)
-        payment.disbursement_id = disbursements.create_for(session, payment, at, moved_by_mpesa=False)
-        session.add(payment)
+        money = money_in.book(
+            session,
+            way=method,
+            received_by="owner",
+            amount_cents=amount_cents,
+            paid_at=at,
+            at=at,
+            learned_by=Source.RULING.value,
+        )
+        payments.move(session, payment, PaymentStatus.SUCCESS, money_in_id=money)
+        payables.book_share(session, payment, at, by=rt.actor, is_due=False)
         journal.write(
             session,
             at,

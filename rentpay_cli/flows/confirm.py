@@ -12,10 +12,11 @@ from sqlmodel import Session
 
 from rentpay_cli.config import COLLECT
 from rentpay_cli.core.evidence import Moved, NotMoved
+from rentpay_cli.core.payout import HoldKind
 from rentpay_cli.flows.learn import Source, learn
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import attempts, disbursements, journal, payments
-from rentpay_cli.store.tables import Disbursement
+from rentpay_cli.store import attempts, journal
+from rentpay_cli.store.write import holds, payables
 
 ASK_AGAIN_AFTER = timedelta(minutes=1)
 
@@ -36,6 +37,8 @@ def confirm_collection(rt: Runtime, payment_id: int) -> Unconfirmed | None:
         attempt = attempts.of_payment(session, payment_id)
         if attempt is None or attempt.confirmed_at is not None or attempt.learned_by in _SURE:
             return None
+        if _was_released(session, payment_id):
+            return None
         attempt_id, checkout_request_id = attempt.id or 0, attempt.checkout_request_id
     if checkout_request_id is None:
         return _hold(rt, payment_id, "M-Pesa gave no id by which it could be asked whether the tenant paid")
@@ -55,7 +58,7 @@ def confirm_collection(rt: Runtime, payment_id: int) -> Unconfirmed | None:
             return _hold(rt, payment_id, because)
         case _:
             with rt.database.transaction() as session:
-                disbursements.not_before(session, _disbursement(session, payment_id), rt.now() + ASK_AGAIN_AFTER)
+                attempts.ask_again_at(session, attempts.get(session, attempt_id), rt.now() + ASK_AGAIN_AFTER)
             return Unconfirmed()
 
 
@@ -65,10 +68,15 @@ _SURE = (Source.QUERY.value, Source.RULING.value)
 
 def _hold(rt: Runtime, payment_id: int, because: str) -> Unconfirmed:
     with rt.database.transaction() as session:
-        disbursements.hold(session, _disbursement(session, payment_id), because)
+        share = payables.share_of(session, payment_id)
+        assert share is not None  # that the rent came in is what was asked about
+        payables.lock(session, [share.id or 0])
+        holds.place(session, HoldKind.COLLECTION, because, rt.actor, rt.now(), payable_id=share.id)
         journal.write(session, rt.now(), rt.actor, "payout held", payment_id=payment_id, reason=because)
     return Unconfirmed(because)
 
 
-def _disbursement(session: Session, payment_id: int) -> Disbursement:
-    return disbursements.get(session, payments.get(session, payment_id).disbursement_id or 0)
+def _was_released(session: Session, payment_id: int) -> bool:
+    """Whether a person let the share go although M-Pesa does not confirm the rent."""
+    share = payables.share_of(session, payment_id)
+    return share is not None and holds.was_released(session, share.id or 0, HoldKind.COLLECTION)

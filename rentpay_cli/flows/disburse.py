@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from rentpay_cli.config import PAY_OUT
 from rentpay_cli.core.brake import End
 from rentpay_cli.core.codes import Advice
-from rentpay_cli.core.disburse import WORDS, DisbursementStatus, PaymentStatus, Refusal, Share, why_not
 from rentpay_cli.core.float_reading import FloatReading
+from rentpay_cli.core.payout import WORDS, Facts, PayableStatus, PaymentStatus, Refusal, why_not
 from rentpay_cli.flows.brake import put_on_brake
-from rentpay_cli.flows.send import Claimed, NotSent, Outcome, Unclear, claim, confirm, learn_reply, put_on_wire, stopped
+from rentpay_cli.flows.send import Claimed, NotSent, Outcome, Unclear, claim, confirm, intend, learn_reply, put_on_wire
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import disbursements, health_reads, payments, register, stops
-from rentpay_cli.store.disbursements import Waiting
+from rentpay_cli.store import health_reads, payments, register, stops
 from rentpay_cli.store.tables import Owner
+from rentpay_cli.store.write import payables
+from rentpay_cli.store.write.payables import Waiting
 
 MENDED = (Advice.MEND_FIRST,)
 """Whoever names a payment vouches that the cause of its last failure is mended."""
@@ -26,35 +27,37 @@ class Preview:
     """What `disburse` would send."""
 
     payment_id: int
-    disbursement_id: int
+    payable_id: int
     amount_cents: int
     fee_cents: int
     paybill: str
     account_number: str
+    owed_cents: int = 0
+    """What the owner owes, which the share settles as far as it goes."""
 
 
 def preview(rt: Runtime, payment_id: int) -> Preview | NotSent:
     """What would be sent for the payment, or why nothing may be; raises `NotFound`."""
     with rt.database.transaction() as session:
         payment = payments.get(session, payment_id)
-        if payment.disbursement_id is None:
-            reason = why_not(Share(PaymentStatus(payment.status), DisbursementStatus.PENDING, ()))
-            assert reason is not None  # a payment that succeeded has a disbursement
+        share = payables.share_of(session, payment_id)
+        if share is None:
+            nothing = Facts(status=PayableStatus.PENDING, payment_status=PaymentStatus(payment.status))
+            reason = why_not(nothing)
+            assert reason is not None  # a payment that succeeded has a share
             return NotSent(payment_id, reason, WORDS[reason])
-        _, share = disbursements.share(session, payment.disbursement_id)
-        reason = why_not(share, mended=MENDED)
-        if reason is Refusal.STOPPED:
-            return stopped(session, payment_id, payment.owner_id)
-        if reason is not None:
-            return NotSent(payment_id, reason, WORDS[reason])
-        disbursement = disbursements.get(session, payment.disbursement_id)
+        plan = intend(session, share, rt.now(), mended=MENDED)
+        if isinstance(plan, NotSent):
+            return plan
+        paybill, account_number = plan.transfer.destination or ("", "")
         return Preview(
             payment_id,
-            payment.disbursement_id,
-            disbursement.amount_cents,
-            disbursement.fee_cents,
-            disbursement.paybill,
-            disbursement.account_number,
+            plan.share.payable_id,
+            plan.transfer.amount_cents,
+            plan.share.fee_cents,
+            paybill,
+            account_number,
+            plan.owed_cents,
         )
 
 
@@ -70,7 +73,7 @@ def disburse(rt: Runtime, payment_id: int) -> Outcome:
     rt.mpesa.prepare()  # what can fail before the claim fails here
     if (unconfirmed := confirm(rt, payment_id)) is not None:
         return unconfirmed
-    claimed = claim(rt, lambda session: disbursements.lock_to_be_sent(session, planned.disbursement_id), mended=MENDED)
+    claimed = claim(rt, lambda session: payables.lock_to_be_sent(session, planned.payable_id), mended=MENDED)
     if claimed is None:  # another process was faster
         return NotSent(payment_id, Refusal.UNDER_WAY, WORDS[Refusal.UNDER_WAY])
     if not isinstance(claimed, Claimed):
@@ -128,10 +131,10 @@ def plan_retry(
         stop = stops.in_force(session, owner_id) if owner else None
         if owner is not None and stop is not None:
             return Stopped(stop.reason, owner_id, owner.name)
-        chosen = disbursements.waiting(
-            session, DisbursementStatus.FAILED, advices=advices, owner_id=owner_id, limit=limit
+        chosen = payables.waiting(
+            session, PayableStatus.FAILED, now=rt.now(), advices=advices, owner_id=owner_id, limit=limit
         )
-        every = disbursements.count_failed(session, owner_id=owner_id)
+        every = payables.count_failed(session, owner_id=owner_id)
     known = health_reads.last_float(rt.reader)
     return Plan(tuple(chosen), sum(item.amount_cents for item in chosen), every - len(chosen), known)
 
@@ -139,7 +142,7 @@ def plan_retry(
 def due(rt: Runtime, limit: int, after: int = 0) -> list[Waiting]:
     """The oldest shares that were never sent and may leave now; `after` is the number of the last one that was seen."""
     with rt.database.transaction() as session:
-        return disbursements.waiting(session, DisbursementStatus.PENDING, due_at=rt.now(), after=after, limit=limit)
+        return payables.waiting(session, PayableStatus.PENDING, now=rt.now(), is_due=True, after=after, limit=limit)
 
 
 def stop_of_all(rt: Runtime) -> Stopped | None:

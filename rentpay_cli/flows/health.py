@@ -26,6 +26,7 @@ def facts(rt: Runtime, thresholds: Thresholds) -> Facts:
 
     row = health_reads.health(
         rt.reader,
+        now=to_milliseconds(now),
         pending_before=before(minutes=thresholds.pending_minutes),
         processing_before=before(minutes=thresholds.processing_minutes),
         silence_before=before(minutes=thresholds.silence_minutes),
@@ -56,7 +57,7 @@ _OPTIONAL = (
     *("last_callback_at", "worker_alive_at"),
     *("finding_payment_id", "unclear_payment_id", "unaskable_payment_id"),
     "changed_property_id",
-    *("held_disbursement_id", "held_payment_id", "refused_in_all", "refused_at"),
+    *("held_payable_id", "held_payment_id", "refused_in_all", "refused_at"),
 )
 
 

@@ -16,14 +16,15 @@ from sqlmodel import Session
 from rentpay_cli.core.attempt import RULINGS, Contradiction, Direction, State, next_state
 from rentpay_cli.core.clock import eat_day
 from rentpay_cli.core.codes import Family, look_up, payout_advice
-from rentpay_cli.core.disburse import DisbursementStatus, PaymentStatus, StopKind
 from rentpay_cli.core.evidence import Acknowledged, Evidence, Moved, NotMoved, Overdue, Refused, Unanswered
 from rentpay_cli.core.money import show_kes
 from rentpay_cli.core.notices import OWNER, Audience
 from rentpay_cli.core.paybill import same_organisation
-from rentpay_cli.store import attempts, disbursements, journal, notices, payments, register, stops
+from rentpay_cli.core.payout import HoldKind, PaymentStatus, StopKind
+from rentpay_cli.store import attempts, journal, notices, payments, register, stops
 from rentpay_cli.store.engine import lock_payouts
-from rentpay_cli.store.tables import Attempt, Owner, Payment
+from rentpay_cli.store.tables import Attempt, Disbursement, Owner, Payment
+from rentpay_cli.store.write import disbursements, holds, money_in, payables
 
 OTHER_RECEIVER = "other receiver"
 """The finding that M-Pesa paid somebody of another name than a person confirmed."""
@@ -44,7 +45,7 @@ class Learned:
     """What became of the evidence: the attempt's state now, and why it was not believed, if it was not."""
 
     state: State
-    payment_id: int
+    payment_id: int | None
     disbelieved: str = ""
     news: bool = False
 
@@ -70,24 +71,30 @@ def learn_about(
         disbelieved = f"it says {_words(evidence)}, but the attempt is already {state.value}"
     if disbelieved or isinstance(after, Contradiction):
         kind = "contradiction" if isinstance(after, Contradiction) else "mismatch"
-        text = (
-            f"A {source.value} about attempt {attempt.number} of payment {payment_id} was not believed: {disbelieved}."
-        )
+        text = f"A {source.value} about {_which(session, attempt, payment_id)} was not believed: {disbelieved}."
         journal.raise_finding(session, at, kind, text, payment_id=payment_id, attempt_id=attempt.id)
+        if state is State.NOT_MOVED and isinstance(evidence, Moved):
+            _hold_members(session, attempt, text, at)
         _write_journal(session, at, actor, source, attempt, payment_id, evidence, state, disbelieved)
         return Learned(state, payment_id, disbelieved)
     changes = _facts(attempt, evidence)
     _drop_ids_of_others(session, attempt, changes, payment_id, at)
     if after is not state:
         changes["learned_by"] = source.value
-    if changes:
+    if changes or _is_new_receipt(session, attempt, evidence):
         attempts.move(session, attempt, after, at, **changes)
         if isinstance(evidence, Moved | Refused | NotMoved):  # the rest says nothing about the money
-            _follow(session, attempt, payment_id, state, after, evidence, at)
+            _follow(session, attempt, payment_id, state, after, evidence, source, actor, at)
         _write_journal(session, at, actor, source, attempt, payment_id, evidence, state)
     if isinstance(evidence, Moved) and attempt.disbursement_id is not None:
         _check_receiver(session, attempt, payment_id, evidence.receiver_name, at)
     return Learned(after, payment_id, news=after is not state)
+
+
+def _is_new_receipt(session: Session, attempt: Attempt, evidence: Evidence) -> bool:
+    if not isinstance(evidence, Moved) or evidence.receipt is None:
+        return False
+    return attempts.receipt_of(session, attempt) is None
 
 
 def _ruled(state: State, evidence: Evidence) -> State | Contradiction:
@@ -96,12 +103,25 @@ def _ruled(state: State, evidence: Evidence) -> State | Contradiction:
     return wanted if (state, wanted) in RULINGS else Contradiction(state, evidence)
 
 
-def payment_of(session: Session, attempt: Attempt) -> int:
-    """The number of the payment that the attempt is about; the first, if its disbursement pays several."""
-    if attempt.payment_id is not None:
+def payment_of(session: Session, attempt: Attempt) -> int | None:
+    """The number of the payment that the attempt is about; the first, if its transfer settles several, or none."""
+    if attempt.disbursement_id is None:
         return attempt.payment_id
-    assert attempt.disbursement_id is not None  # the database holds one of the two
     return disbursements.first_payment(session, attempt.disbursement_id)
+
+
+def _which(session: Session, attempt: Attempt, payment_id: int | None) -> str:
+    number = disbursements.number_of_try(session, attempt.disbursement_id) if attempt.disbursement_id else 1
+    whose = f"payment {payment_id}" if payment_id else f"disbursement {attempt.disbursement_id}"
+    return f"attempt {number} of {whose}"
+
+
+def _hold_members(session: Session, attempt: Attempt, why: str, at: datetime) -> None:
+    """Hold what the attempt was to pay until a person rules: it counts as not paid, and something says that it is."""
+    if attempt.disbursement_id is None:
+        return
+    for payable in payables.lock(session, disbursements.every_member_of(session, attempt.disbursement_id)):
+        holds.place(session, HoldKind.EVIDENCE, why, "rentpay", at, payable_id=payable.id)
 
 
 def _why_not_believed(session: Session, attempt: Attempt, evidence: Evidence) -> str:
@@ -112,9 +132,10 @@ def _why_not_believed(session: Session, attempt: Attempt, evidence: Evidence) ->
         return f"it says {show_kes(evidence.amount_cents)} moved, but {show_kes(attempt.amount_cents)} was asked"
     if evidence.receipt is None:
         return ""
-    if attempt.receipt is not None and attempt.receipt != evidence.receipt:
-        return f"its receipt {evidence.receipt} is not the {attempt.receipt} that is known"
-    if attempts.receipt_is_used(session, evidence.receipt, attempt.id):
+    known = attempts.receipt_of(session, attempt)
+    if known is not None and known != evidence.receipt:
+        return f"its receipt {evidence.receipt} is not the {known} that is known"
+    if known is None and attempts.receipt_is_used(session, evidence.receipt):
         return f"its receipt {evidence.receipt} already belongs to another payment"
     return ""
 
@@ -130,8 +151,6 @@ def _facts(attempt: Attempt, evidence: Evidence) -> dict[str, object]:
                 "merchant_request_id": evidence.merchant_request_id,
             }
             return {name: value for name, value in named.items() if value and getattr(attempt, name) is None}
-        case Moved():
-            return {"receipt": evidence.receipt} if evidence.receipt and attempt.receipt is None else {}
         case Refused() | NotMoved() if attempt.state != State.NOT_MOVED:
             return {"code": evidence.code, "reason": evidence.text}
         case Unanswered() | Overdue() if attempt.state in (State.SENDING, State.WAITING):
@@ -140,13 +159,11 @@ def _facts(attempt: Attempt, evidence: Evidence) -> dict[str, object]:
 
 
 def _drop_ids_of_others(
-    session: Session, attempt: Attempt, changes: dict[str, object], payment_id: int, at: datetime
+    session: Session, attempt: Attempt, changes: dict[str, object], payment_id: int | None, at: datetime
 ) -> None:
     """Leave out ids that M-Pesa already gave to another attempt: they name neither of the two."""
     for name in attempts.ids_in_use(session, changes, attempt.id):
-        text = (
-            f"M-Pesa gave attempt {attempt.number} of payment {payment_id} a {name} that another attempt already has."
-        )
+        text = f"M-Pesa gave {_which(session, attempt, payment_id)} a {name} that another attempt already has."
         journal.raise_finding(session, at, "repeated id", text, payment_id=payment_id, attempt_id=attempt.id)
         del changes[name]
 
@@ -154,111 +171,126 @@ def _drop_ids_of_others(
 def _follow(
     session: Session,
     attempt: Attempt,
-    payment_id: int,
+    payment_id: int | None,
     before: State,
     after: State,
     evidence: Moved | Refused | NotMoved,
+    source: Source,
+    actor: str,
     at: datetime,
 ) -> None:
-    """Let the payment or the disbursement follow its attempt."""
-    if attempt.direction == Direction.COLLECTION.value:
-        _collected(session, payments.get(session, payment_id), before, after, evidence, at)
-    elif after is not before:
-        _paid_out(session, attempt, payment_id, evidence, at)
+    """Let the payment or the transfer follow its attempt."""
+    if attempt.payment_id is not None:
+        payment = payments.get(session, attempt.payment_id)
+        match evidence:
+            case Moved() if after is not before:
+                _collected(session, attempt, payment, evidence, source, actor, at)
+            case Moved() if evidence.receipt and payment.money_in_id is not None:
+                money_in.note_receipt(session, money_in.get(session, payment.money_in_id), evidence.receipt)
+            case Refused() | NotMoved() if after is not before:
+                failure = {"failure_code": evidence.code, "failure_reason": evidence.text}
+                payments.move(session, payment, PaymentStatus.FAILED, **failure)
+    elif attempt.disbursement_id is not None:
+        disbursement = disbursements.get(session, attempt.disbursement_id)
+        match evidence:
+            case Moved() if after is not before:
+                _paid_out(session, disbursement, before, evidence, actor, at)
+            case Moved() if evidence.receipt and disbursement.receipt is None:
+                disbursements.note_receipt(session, disbursement, evidence.receipt)
+            case Refused() | NotMoved() if after is not before:
+                _not_paid_out(session, attempt, disbursement, payment_id, evidence, at)
 
 
 def _collected(
     session: Session,
+    attempt: Attempt,
     payment: Payment,
-    before: State,
-    after: State,
-    evidence: Moved | Refused | NotMoved,
+    evidence: Moved,
+    source: Source,
+    actor: str,
     at: datetime,
 ) -> None:
-    match evidence:
-        case Moved() if after is not before:
-            payments.move(
-                session,
-                payment,
-                PaymentStatus.SUCCESS,
-                receipt=evidence.receipt,
-                paid_at=evidence.moved_at or at,
-                failure_code=None,
-                failure_reason=None,
-                disbursement_id=disbursements.create_for(session, payment, at),
-            )
-        case Moved() if evidence.receipt and payment.receipt is None:
-            payment.receipt = evidence.receipt
-            session.add(payment)
-            session.flush()
-        case Refused() | NotMoved() if after is not before:
-            payments.move(
-                session,
-                payment,
-                PaymentStatus.FAILED,
-                failure_code=evidence.code,
-                failure_reason=evidence.text,
-            )
+    """The tenant paid: money came in, it is for this payment, and its owner has a share in it."""
+    paid_at = evidence.moved_at or at
+    money = money_in.book(
+        session,
+        way="stk",
+        amount_cents=attempt.amount_cents,
+        paid_at=paid_at,
+        at=at,
+        learned_by=source.value,
+        receipt=evidence.receipt,
+        short_code=attempt.short_code,
+    )
+    cleared = {"failure_code": None, "failure_reason": None}
+    payments.move(session, payment, PaymentStatus.SUCCESS, money_in_id=money, **cleared)
+    is_due = payment.share_cents > 0
+    payables.book_share(session, payment, at, by=actor, is_due=is_due, payable_from=min(paid_at, at))
 
 
 def _paid_out(
-    session: Session, attempt: Attempt, payment_id: int, evidence: Moved | Refused | NotMoved, at: datetime
+    session: Session, disbursement: Disbursement, before: State, evidence: Moved, actor: str, at: datetime
 ) -> None:
-    assert attempt.id is not None and attempt.disbursement_id is not None  # noqa: PT018 - so the database holds it
-    disbursement = disbursements.get(session, attempt.disbursement_id)
-    match evidence:
-        case Moved():
-            moved_at = evidence.moved_at or at
-            disbursements.move(
-                session,
-                disbursement,
-                DisbursementStatus.COMPLETED,
-                transaction_id=evidence.receipt,
-                completed_at=moved_at,
-                completed_day=eat_day(moved_at),
-                charge_cents=evidence.charge_cents,
-                held_reason=None,
-                failure_code=None,
-                failure_reason=None,
-                advice=None,
-            )
-            for audience in OWNER:
-                notices.put(session, "completed", attempt.disbursement_id, audience, at)
-        case Refused() | NotMoved():
-            disbursements.move(
-                session,
-                disbursement,
-                DisbursementStatus.FAILED,
-                failure_code=evidence.code,
-                failure_reason=evidence.text,
-                advice=payout_advice(evidence.code).value,
-            )
-            words = _failure(payment_id, attempt.amount_cents, evidence)
-            notices.put(session, "failed", attempt.id, Audience.OPERATOR, at, words)
-            _stop_payouts_if_needed(session, evidence, at)
+    moved_at = evidence.moved_at or at
+    facts = {
+        "receipt": evidence.receipt,
+        "completed_at": moved_at,
+        "completed_day": eat_day(moved_at),
+        "mpesa_charge_cents": evidence.charge_cents,
+        "failure_code": None,
+        "failure_reason": None,
+        "advice": None,
+    }
+    made = disbursements.rule_moved if before is State.NOT_MOVED else disbursements.complete
+    made(session, disbursement, at, actor, **facts)
+    for audience in OWNER:
+        notices.put(session, "completed", disbursement.id or 0, audience, at)
 
 
-def _failure(payment_id: int, amount_cents: int, evidence: Refused | NotMoved) -> str:
+def _not_paid_out(
+    session: Session,
+    attempt: Attempt,
+    disbursement: Disbursement,
+    payment_id: int | None,
+    evidence: Refused | NotMoved,
+    at: datetime,
+) -> None:
+    disbursements.fail(
+        session,
+        disbursement,
+        failure_code=evidence.code,
+        failure_reason=evidence.text,
+        advice=payout_advice(evidence.code).value,
+    )
+    words = _failure(payment_id, attempt.amount_cents, evidence)
+    notices.put(session, "failed", attempt.id or 0, Audience.OPERATOR, at, words)
+    _stop_payouts_if_needed(session, evidence, at)
+
+
+def _failure(payment_id: int | None, amount_cents: int, evidence: Refused | NotMoved) -> str:
     why = f"{evidence.text} ({evidence.code})" if evidence.code else evidence.text
+    if payment_id is None:
+        return f"A payout of {show_kes(amount_cents)} failed: {why}. rentpay health"
     return f"Payment {payment_id}: the payout of {show_kes(amount_cents)} failed: {why}. rentpay status {payment_id}"
 
 
-def _check_receiver(session: Session, attempt: Attempt, payment_id: int, name: str | None, at: datetime) -> None:
+def _check_receiver(session: Session, attempt: Attempt, payment_id: int | None, name: str | None, at: datetime) -> None:
     """Note whom M-Pesa says that it paid; if a person confirmed another name, payouts to that owner stop."""
     if name is None:
         return
     disbursement = disbursements.get(session, attempt.disbursement_id or 0)
-    if disbursement.receiver_name is not None:
+    paybill = disbursement.paybill
+    if disbursement.receiver_name is not None or paybill is None:
         return
     disbursements.note_receiver(session, disbursement, name)
     paid = disbursements.payments_of(session, attempt.disbursement_id or 0)
-    confirmed = {register.confirmed_name(session, each.property_id, disbursement.paybill) for each in paid}
-    others = sorted(known for known in confirmed if known and not same_organisation(name, known, disbursement.paybill))
+    confirmed = {register.confirmed_name(session, each.property_id, paybill) for each in paid}
+    others = sorted(known for known in confirmed if known and not same_organisation(name, known, paybill))
     if not others:
         return
     reason = (
         f"M-Pesa says that payment {payment_id} was paid to '{name}', "
-        f"but the confirmed name of paybill {disbursement.paybill} is '{others[0]}'"
+        f"but the confirmed name of paybill {paybill} is '{others[0]}'"
     )
     owner = register.find(session, Owner, str(disbursement.owner_id))
     if stops.stop(session, StopKind.RECEIVER, reason, "rentpay", at, owner_id=owner.id) is not None:
@@ -306,7 +338,7 @@ def _write_journal(
     actor: str,
     source: Source,
     attempt: Attempt,
-    payment_id: int,
+    payment_id: int | None,
     evidence: Evidence,
     before: State,
     disbelieved: str = "",

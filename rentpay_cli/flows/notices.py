@@ -100,9 +100,9 @@ def _about_payout(session: Session, audience: Audience, disbursement_id: int) ->
         "amount": show_kes(disbursement.amount_cents),
         "collected": show_kes(disbursement.collected_cents),
         "fee": show_kes(disbursement.fee_cents),
-        "paybill": disbursement.paybill,
-        "account": disbursement.account_number,
-        "receipt": disbursement.transaction_id or "not known",
+        "paybill": disbursement.paybill or "",
+        "account": disbursement.account_number or "",
+        "receipt": disbursement.receipt or "not known",
         "date": _date(disbursement.completed_at),
         "payment": ", ".join(map(str, numbers)),
     }

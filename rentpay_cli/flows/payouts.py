@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from sqlmodel import Session
 
-from rentpay_cli.core.disburse import StopKind
+from rentpay_cli.core.payout import HoldKind, StopKind
 from rentpay_cli.core.redact import printable
 from rentpay_cli.errors import RuleRefused, WrongUse
 from rentpay_cli.flows.learn import OTHER_RECEIVER
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import disbursements, journal, payments, register, stops
+from rentpay_cli.store import journal, payments, register, stops
 from rentpay_cli.store.tables import Owner
+from rentpay_cli.store.write import holds, payables
 
 
 def stop_payouts(
@@ -58,21 +59,30 @@ def release(rt: Runtime, payment_id: int, reason: str) -> int:
     text = printable(" ".join(reason.split()), 200)
     if not text:
         raise WrongUse("A release needs a reason.", "For example: --reason 'compared with the lease'")
+    at = rt.now()
     with rt.database.transaction() as session:
-        payment = payments.get(session, payment_id)
-        disbursement = disbursements.get(session, payment.disbursement_id) if payment.disbursement_id else None
-        if disbursement is None or disbursement.held_reason is None:
-            raise RuleRefused(
-                f"The share of payment {payment_id} is not held.", f"See: rentpay status {payment_id}", code="not_held"
+        payments.get(session, payment_id)
+        share = payables.share_of(session, payment_id)
+        found = holds.on_payable(session, share.id or 0) if share else []
+        ended = [each for each in found if each.kind != HoldKind.EVIDENCE]
+        if share is None or not ended:
+            raise _not_held(payment_id, is_contradicted=bool(found))
+        payables.lock(session, [share.id or 0])
+        for each in ended:
+            journal.write(
+                session, at, rt.actor, "payout released", payment_id=payment_id, reason=text, was_held=each.reason
             )
-        journal.write(
-            session,
-            rt.now(),
-            rt.actor,
-            "payout released",
-            payment_id=payment_id,
-            reason=text,
-            was_held=disbursement.held_reason,
+            holds.end(session, each, rt.actor, at, text)
+        return share.amount_cents
+
+
+def _not_held(payment_id: int, *, is_contradicted: bool) -> RuleRefused:
+    if is_contradicted:
+        return RuleRefused(
+            f"Something says that the share of payment {payment_id} was paid after all: only a ruling ends that.",
+            f"Look at the paybill's statement, then: rentpay resolve {payment_id} --paid RECEIPT, or --not-paid",
+            code="contrary_evidence",
         )
-        disbursements.release(session, disbursement, rt.actor, rt.now())
-        return disbursement.amount_cents
+    return RuleRefused(
+        f"The share of payment {payment_id} is not held.", f"See: rentpay status {payment_id}", code="not_held"
+    )

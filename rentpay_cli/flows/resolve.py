@@ -9,15 +9,18 @@ from sqlmodel import Session
 
 from rentpay_cli.core.attempt import ENDED, Direction, State
 from rentpay_cli.core.codes import Advice
-from rentpay_cli.core.disburse import DisbursementStatus, PaymentStatus
 from rentpay_cli.core.evidence import Moved, NotMoved
+from rentpay_cli.core.notices import OWNER
+from rentpay_cli.core.payout import PayableStatus, PaymentStatus, Way
 from rentpay_cli.core.redact import printable
+from rentpay_cli.core.transfers import Transfer
 from rentpay_cli.daraja.incoming import receipt_of
 from rentpay_cli.errors import RuleRefused, WrongUse
 from rentpay_cli.flows.learn import Source, learn
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import attempts, disbursements, journal, payments
-from rentpay_cli.store.tables import Attempt, Disbursement
+from rentpay_cli.store import attempts, inbox, journal, notices, payments
+from rentpay_cli.store.tables import Attempt, Payable
+from rentpay_cli.store.write import disbursements, holds, payables
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,8 @@ class Ruling:
     payment_id: int
     receipt: str | None
     reason: str
+    attempt: int | None = None
+    """Which try to pay the owner it is about, where it could be about several: 1 is the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,9 @@ class Question:
         return self.attempt_id is None
 
 
-def read_ruling(payment_id: int, paid: str | None, not_paid: bool, reason: str | None) -> Ruling:
+def read_ruling(
+    payment_id: int, paid: str | None, not_paid: bool, reason: str | None, attempt: int | None = None
+) -> Ruling:
     """Check what was typed; raises `WrongUse`."""
     if (paid is not None) == not_paid:
         raise WrongUse(
@@ -59,7 +66,7 @@ def read_ruling(payment_id: int, paid: str | None, not_paid: bool, reason: str |
             f"'{printable(paid, 40)}' is not a receipt of M-Pesa's.",
             "A receipt is letters and digits, such as SG722NMVXQ.",
         )
-    return Ruling(payment_id, receipt, text)
+    return Ruling(payment_id, receipt, text, attempt)
 
 
 def question(rt: Runtime, ruling: Ruling) -> Question:
@@ -68,8 +75,8 @@ def question(rt: Runtime, ruling: Ruling) -> Question:
         return _question(ruling.payment_id, _open_to_ruling(session, ruling))
 
 
-def _question(payment_id: int, about: Attempt | Disbursement) -> Question:
-    if isinstance(about, Disbursement):
+def _question(payment_id: int, about: Attempt | Payable) -> Question:
+    if isinstance(about, Payable):
         return Question(payment_id, Direction.PAYOUT, about.amount_cents, None)
     return Question(payment_id, Direction(about.direction), about.amount_cents, about.id)
 
@@ -88,39 +95,57 @@ def resolve(rt: Runtime, ruling: Ruling, asked: Question | None = None) -> State
                 f"See: rentpay status {ruling.payment_id}",
                 code="ruling_refused",
             )
-        attempt = _not_sent_from_here(rt, session, about, at) if isinstance(about, Disbursement) else about
+        is_unsent = isinstance(about, Payable)
         journal.write(
             session,
             at,
             rt.actor,
             "ruled paid" if ruling.receipt else "ruled not paid",
             payment_id=ruling.payment_id,
-            attempt_id=attempt.id,
+            attempt_id=None if isinstance(about, Payable) else about.id,
             receipt=ruling.receipt,
             reason=ruling.reason or None,
-            never_sent=attempt is not about or None,
+            never_sent=is_unsent or None,
         )
-        if ruling.receipt is None and attempt.state == State.NOT_MOVED:
-            _release(session, attempt)
+        if isinstance(about, Payable):
+            return _not_sent_from_here(rt, session, about, ruling, at)
+        if ruling.receipt is None and about.state == State.NOT_MOVED:
+            _is_certain(session, about)
+            _end_doubt(rt, session, about, ruling, at)
             return State.NOT_MOVED
         evidence = (
             Moved(ruling.receipt, None)
             if ruling.receipt
             else NotMoved("ruling", f"Ruled not paid by {rt.actor}: {ruling.reason}")
         )
-        learned = learn(session, attempt.id or 0, evidence, source=Source.RULING, actor=rt.actor, at=at)
+        learned = learn(session, about.id or 0, evidence, source=Source.RULING, actor=rt.actor, at=at)
         if learned.disbelieved:
             raise RuleRefused(
                 f"The ruling on payment {ruling.payment_id} was not carried out: {learned.disbelieved}.",
                 f"See: rentpay status {ruling.payment_id}",
                 code="ruling_refused",
             )
-        journal.close_findings(session, attempt.id, at)
+        _end_doubt(rt, session, about, ruling, at)
         return learned.state
 
 
-def _open_to_ruling(session: Session, ruling: Ruling) -> Attempt | Disbursement:
-    """What a person may rule on: the tenant's attempt, while that is open, else the last payout.
+def _end_doubt(rt: Runtime, session: Session, attempt: Attempt, ruling: Ruling, at: datetime) -> None:
+    """What was contrary about the attempt is dealt with: its findings, its held callbacks, the holds on its members."""
+    journal.close_findings(session, attempt.id, at)
+    verdict = "paid" if ruling.receipt else "not paid"
+    inbox.settle_held(session, attempt.token_sha256, f"ruled {verdict}", ruling.payment_id, at)
+    if attempt.disbursement_id is None:
+        return
+    members = disbursements.every_member_of(session, attempt.disbursement_id)
+    payables.lock(session, members)
+    for each in payables.candidates(session, members, at):
+        if not each.facts.is_contradicted:
+            reason = ruling.reason or f"ruled {verdict}"
+            holds.end_evidence(session, each.payable_id, rt.actor, at, reason)
+
+
+def _open_to_ruling(session: Session, ruling: Ruling) -> Attempt | Payable:
+    """What a person may rule on: the tenant's attempt, while that is open, else a payout in doubt, or the last one.
 
     A share that was never sent from here may be ruled paid, too: after a restore the database has forgotten payouts.
     Attempts are locked before what they are about, as whoever reads M-Pesa's news does at the same moment.
@@ -129,35 +154,78 @@ def _open_to_ruling(session: Session, ruling: Ruling) -> Attempt | Disbursement:
     payment = payments.get(session, ruling.payment_id)
     if collection is None:
         raise _nothing_to_rule(ruling.payment_id, "it moved no M-Pesa money")
-    if payment.status != PaymentStatus.SUCCESS.value or collection.receipt is None:
+    if payment.status != PaymentStatus.SUCCESS.value or attempts.receipt_of(session, collection) is None:
         return _may_rule(collection, ruling, failed=payment.status == PaymentStatus.FAILED.value)
-    assert payment.disbursement_id is not None  # a payment that succeeded has one
-    payouts = attempts.of_disbursement(session, payment.disbursement_id)
-    disbursement = disbursements.get(session, payment.disbursement_id)
-    if disbursement.status == DisbursementStatus.COMPLETED.value:
+    share = payables.share_of(session, ruling.payment_id)
+    assert share is not None  # a payment that succeeded has one
+    payouts = attempts.of_payable(session, share.id or 0)
+    (share,) = payables.lock(session, [share.id or 0])
+    doubtful = [each for each in payouts if _is_doubtful(session, each)]
+    if ruling.attempt is not None:
+        return _may_rule(_chosen(payouts, ruling), ruling, failed=True)
+    if len(doubtful) > 1:
+        raise _several(ruling, [payouts.index(each) + 1 for each in doubtful])
+    if doubtful:
+        return _may_rule(doubtful[0], ruling, failed=False)
+    if share.status == PayableStatus.COMPLETED.value:
         raise _nothing_to_rule(ruling.payment_id, "the owner was paid, and there is a receipt")
-    if disbursement.status == DisbursementStatus.PROCESSING.value and all(each.state in ENDED for each in payouts):
+    if share.status == PayableStatus.PROCESSING.value and all(each.state in ENDED for each in payouts):
         raise _too_early(ruling.payment_id)  # it was sent while we waited for it
     if not payouts:
-        return _may_rule_unsent(disbursement, ruling)
+        return _may_rule_unsent(share, ruling)
     return _may_rule(payouts[-1], ruling, failed=payouts[-1].state == State.NOT_MOVED)
 
 
-def _may_rule_unsent(disbursement: Disbursement, ruling: Ruling) -> Disbursement:
-    if disbursement.status != DisbursementStatus.PENDING.value:
+def _is_doubtful(session: Session, attempt: Attempt) -> bool:
+    """Whether nobody knows what became of the attempt, or something contradicts what is known."""
+    if attempt.state == State.UNCLEAR:
+        return True
+    return attempt.state == State.NOT_MOVED and journal.is_contradicted(session, attempt.id or 0)
+
+
+def _chosen(payouts: list[Attempt], ruling: Ruling) -> Attempt:
+    number = ruling.attempt or 0
+    if not 1 <= number <= len(payouts):
+        raise _nothing_to_rule(ruling.payment_id, f"its owner's share has no attempt {number}")
+    return payouts[number - 1]
+
+
+def _several(ruling: Ruling, numbers: list[int]) -> RuleRefused:
+    listed = ", ".join(map(str, numbers))
+    return RuleRefused(
+        f"Several attempts to pay the owner of payment {ruling.payment_id} are in doubt: {listed}.",
+        "Say which one it is: --attempt N",
+        code="several_attempts",
+    )
+
+
+def _may_rule_unsent(share: Payable, ruling: Ruling) -> Payable:
+    if share.status != PayableStatus.PENDING.value:
         raise _nothing_to_rule(ruling.payment_id, "it moves no M-Pesa money to the owner")
     if ruling.receipt is None:
         raise _nothing_to_rule(ruling.payment_id, "nothing was sent to the owner from here, so that it is not paid")
-    return disbursement
+    return share
 
 
-def _not_sent_from_here(rt: Runtime, session: Session, disbursement: Disbursement, at: datetime) -> Attempt:
-    """An attempt, never on the wire, for the transfer that the statement shows and that this database knows not of."""
-    disbursements.move(session, disbursement, DisbursementStatus.PROCESSING, held_reason=None)
-    attempt_id, _ = attempts.open_payout(
-        session, disbursement.id or 0, disbursement.amount_cents, rt.new_token(), at, State.UNCLEAR
-    )
-    return attempts.get(session, attempt_id)
+def _not_sent_from_here(rt: Runtime, session: Session, share: Payable, ruling: Ruling, at: datetime) -> State:
+    """The transfer that the statement shows and that this database knows not of: as one that was made by hand."""
+    assert ruling.receipt is not None  # only "paid" can be said of what was not sent from here
+    if attempts.receipt_is_used(session, ruling.receipt):
+        raise RuleRefused(
+            f"The ruling on payment {ruling.payment_id} was not carried out: its receipt {ruling.receipt} already "
+            "belongs to another payment.",
+            f"See: rentpay status {ruling.payment_id}",
+            code="ruling_refused",
+        )
+    number = share.id or 0
+    members = payables.candidates(session, [number], at)
+    cents = share.amount_cents
+    transfer = Transfer(Way.PORTAL, members[0].destination, (number,), 0, cents, 0)
+    made = disbursements.propose(session, transfer, members, at)
+    disbursements.complete_by_hand(session, made, at, rt.actor, receipt=ruling.receipt, moved_at=at)
+    for audience in OWNER:
+        notices.put(session, "completed", made, audience, at)
+    return State.MOVED
 
 
 def _may_rule(attempt: Attempt, ruling: Ruling, *, failed: bool) -> Attempt:
@@ -166,17 +234,16 @@ def _may_rule(attempt: Attempt, ruling: Ruling, *, failed: bool) -> Attempt:
     if failed and ruling.receipt is None and attempt.direction == Direction.COLLECTION.value:
         raise _nothing_to_rule(ruling.payment_id, "the tenant's payment has failed already")
     if attempt.state == State.MOVED and ruling.receipt is None:
-        raise _nothing_to_rule(ruling.payment_id, "M-Pesa confirmed that the tenant paid; only the receipt is missing")
+        raise _nothing_to_rule(ruling.payment_id, "M-Pesa confirmed that it was paid; only the receipt is missing")
     return attempt
 
 
-def _release(session: Session, attempt: Attempt) -> None:
-    """A failure that left doubt is ruled certain: the share may be sent again."""
+def _is_certain(session: Session, attempt: Attempt) -> None:
+    """A failure that left doubt is ruled certain: what it was to pay may be sent again."""
     disbursement = disbursements.get(session, attempt.disbursement_id or 0)
-    if disbursement.status != DisbursementStatus.FAILED.value or disbursement.advice == Advice.SEND_AGAIN.value:
+    if disbursement.advice == Advice.SEND_AGAIN.value and not _is_doubtful(session, attempt):
         raise RuleRefused("It may be sent again already.", "Send it with: rentpay disburse", code="nothing_to_rule")
-    disbursement.advice = Advice.SEND_AGAIN.value
-    session.add(disbursement)
+    disbursements.advise(session, disbursement, Advice.SEND_AGAIN.value)
 
 
 def _too_early(payment_id: int) -> RuleRefused:

@@ -13,7 +13,7 @@ overlap. How many are on the wire, and what ends a run early, is told in `flows/
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -24,17 +24,20 @@ from sqlmodel import Session
 from rentpay_cli.core.attempt import State
 from rentpay_cli.core.clock import eat_midnight
 from rentpay_cli.core.codes import Advice
-from rentpay_cli.core.disburse import WORDS, DisbursementStatus, Refusal, why_not
 from rentpay_cli.core.evidence import Acknowledged, Refused, Unanswered
 from rentpay_cli.core.limits import REPEATED, SentToday, why_held
+from rentpay_cli.core.payout import WORDS, HoldKind, Refusal, Way, why_not
+from rentpay_cli.core.transfers import Due, Transfer, form
 from rentpay_cli.errors import BadDatabase
 from rentpay_cli.flows.confirm import confirm_collection
 from rentpay_cli.flows.learn import Source, learn
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import attempts, brake, disbursements, journal, register, stops
+from rentpay_cli.store import attempts, brake, journal, register, stops
 from rentpay_cli.store.engine import lock_payouts
 from rentpay_cli.store.rows import StaleWrite
-from rentpay_cli.store.tables import Disbursement, Owner
+from rentpay_cli.store.tables import Owner, Payable
+from rentpay_cli.store.write import disbursements, holds, payables
+from rentpay_cli.store.write.payables import Candidate
 
 Reply: TypeAlias = Acknowledged | Refused | Unanswered
 
@@ -90,12 +93,35 @@ class Unclear:
     slow_down: bool = False
 
 
-Outcome: TypeAlias = Sent | NotSent | Held | Failed | Unclear
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Nothing left: the owner owes so much that the share settles a part of it."""
+
+    payment_id: int
+    share_cents: int
+    owes_cents: int
+
+
+Outcome: TypeAlias = Sent | NotSent | Held | Failed | Unclear | Settled
+
+
+@dataclass(frozen=True, slots=True)
+class Intended:
+    """A transfer as it would be made now: of a share, with what its owner owes."""
+
+    share: Candidate
+    members: tuple[Candidate, ...]
+    transfer: Transfer
+
+    @property
+    def owed_cents(self) -> int:
+        """What the owner owes, and the share settles as far as it goes."""
+        return -sum(each.amount_cents for each in self.members if not each.is_share)
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A share that is written down and may now go on the wire, once."""
+    """A transfer that is written down and may now go on the wire, once."""
 
     payment_id: int
     disbursement_id: int
@@ -110,65 +136,126 @@ class Claimed:
 
 def claim(
     rt: Runtime,
-    find: Callable[[Session], Disbursement | None],
+    find: Callable[[Session], Payable | None],
     *,
     mended: Iterable[Advice],
     began_at: datetime | None = None,
-) -> Claimed | NotSent | Held | None:
+) -> Claimed | NotSent | Held | Settled | None:
     """Write down that the share which `find` locks is about to be sent, or why it is not; None if it locks none.
 
-    `mended` is what a person vouches for; `began_at` is when the run began, in which the float may have run out.
+    What its owner owes goes with it. `mended` is what a person vouches for; `began_at` is when the run began, in which
+    the float may have run out.
     """
     limits, payment_id = rt.settings.limits, 0
     try:
         with rt.database.transaction() as session:
             lock_payouts(session, alone=limits.day_cents is not None or limits.owner_day_cents is not None)
-            disbursement = find(session)
-            if disbursement is None:
+            found = find(session)
+            if found is None:
                 return None
-            payment_id, share = disbursements.share(session, disbursement.id or 0, began_at)
-            reason = why_not(share, mended=mended)
-            if reason is not None:
-                return _not_sent(session, payment_id, reason, disbursement.owner_id)
-            at = rt.now()
-            held_because = _why_held(rt, session, disbursement, at)
-            if held_because:
-                disbursements.hold(session, disbursement, held_because)
-                journal.write(session, at, rt.actor, "payout held", payment_id=payment_id, reason=held_because)
-                return Held(payment_id, held_because)
-            return _write_intention(rt, session, disbursement, payment_id, at)
+            payment_id, at = found.payment_id or 0, rt.now()
+            plan = intend(session, found, at, mended=mended, began_at=began_at)
+            if isinstance(plan, NotSent):
+                return plan
+            share, members, transfer = plan.share, plan.members, plan.transfer
+            if transfer.way is Way.NONE:
+                return _settle(rt, session, transfer, members, share, at)
+            held = _why_held(rt, session, share, transfer.amount_cents, at)
+            if held is not None:
+                return _hold(rt, session, share, *held, at)
+            return _write_intention(rt, session, transfer, members, share, at)
     except (StaleWrite, IntegrityError):  # the database knows better: it has a live attempt
         return NotSent(payment_id, Refusal.UNDER_WAY, WORDS[Refusal.UNDER_WAY])
 
 
+def intend(
+    session: Session,
+    share: Payable,
+    at: datetime,
+    *,
+    mended: Iterable[Advice],
+    began_at: datetime | None = None,
+) -> Intended | NotSent:
+    """The one transfer of a share and of what its owner owes, as it would be made now, or why none is."""
+    debts = payables.lock_debts(session, share.owner_id)
+    numbers = [share.id or 0, *(debt.id or 0 for debt in debts)]
+    among = payables.candidates(session, numbers, at, began_at)
+    own = next(each for each in among if each.payable_id == share.id)
+    reason = why_not(own.facts, mended=mended)
+    if reason is not None:
+        return _not_sent(session, share.payment_id or 0, reason, own.owner_id)
+    members = [each for each in among if each is own or why_not(each.facts, mended=Advice) is None]
+    formed = form(Due(each.payable_id, each.amount_cents, each.destination) for each in members)
+    if not formed.transfers:
+        return _not_sent(session, share.payment_id or 0, formed.why_none, own.owner_id)
+    return Intended(own, tuple(members), formed.transfers[0])
+
+
+def _settle(
+    rt: Runtime, session: Session, transfer: Transfer, members: Sequence[Candidate], share: Candidate, at: datetime
+) -> Settled:
+    """The owner owes more than the share: it settles a part of that, and no money moves."""
+    number = disbursements.propose(session, transfer, members, at)
+    disbursements.settle(session, number, at, rt.actor)
+    payment_id = share.payment_id or 0
+    owes_cents = -transfer.carried_cents
+    journal.write(
+        session,
+        at,
+        rt.actor,
+        "settled without a transfer",
+        payment_id=payment_id,
+        disbursement=number,
+        owes_cents=owes_cents,
+    )
+    return Settled(payment_id, share.amount_cents, owes_cents)
+
+
+def _hold(rt: Runtime, session: Session, share: Candidate, kind: HoldKind, because: str, at: datetime) -> Held:
+    payment_id = share.payment_id or 0
+    holds.place(session, kind, because, rt.actor, at, payable_id=share.payable_id)
+    journal.write(session, at, rt.actor, "payout held", payment_id=payment_id, reason=because)
+    return Held(payment_id, because)
+
+
 def _write_intention(
-    rt: Runtime, session: Session, disbursement: Disbursement, payment_id: int, at: datetime
+    rt: Runtime,
+    session: Session,
+    transfer: Transfer,
+    members: Sequence[Candidate],
+    share: Candidate,
+    at: datetime,
 ) -> Claimed:
-    token, disbursement_id = rt.new_token(), disbursement.id or 0
+    token = rt.new_token()
+    paybill, account_number = transfer.destination or ("", "")
     brake.credential_since(session, credential_digest(rt), at)
-    disbursements.move(session, disbursement, DisbursementStatus.PROCESSING)
-    attempt_id, number = attempts.open_payout(session, disbursement_id, disbursement.amount_cents, token, at)
+    disbursement_id = disbursements.propose(session, transfer, members, at)
+    disbursements.send(session, disbursement_id, members)
+    short_code = rt.settings.short_code
+    attempt_id = attempts.open_payout(session, disbursement_id, transfer.amount_cents, token, at, short_code)
+    number = disbursements.number_of_try(session, disbursement_id)
     journal.write(
         session,
         at,
         rt.actor,
         "payout intended",
-        payment_id=payment_id,
+        payment_id=share.payment_id,
         attempt_id=attempt_id,
-        amount_cents=disbursement.amount_cents,
-        paybill=disbursement.paybill,
-        account_number=disbursement.account_number,
+        amount_cents=transfer.amount_cents,
+        paybill=paybill,
+        account_number=account_number,
         number=number,
+        payables=[each.payable_id for each in members] if len(members) > 1 else None,
     )
     return Claimed(
-        payment_id,
+        share.payment_id or 0,
         disbursement_id,
         attempt_id,
         number,
-        disbursement.amount_cents,
-        disbursement.fee_cents,
-        disbursement.paybill,
-        disbursement.account_number,
+        transfer.amount_cents,
+        sum(each.fee_cents for each in members),
+        paybill,
+        account_number,
         token,
     )
 
@@ -195,21 +282,27 @@ def stopped(session: Session, payment_id: int, owner_id: int) -> NotSent:
     return NotSent(payment_id, Refusal.STOPPED, f"{which} ({stop.reason})", stop.owner_id)
 
 
-def _why_held(rt: Runtime, session: Session, disbursement: Disbursement, at: datetime) -> str:
-    """Why a person must look at the share before it is sent, or an empty text."""
-    if disbursement.released_at is not None:
-        return ""
+def _why_held(
+    rt: Runtime, session: Session, share: Candidate, amount_cents: int, at: datetime
+) -> tuple[HoldKind, str] | None:
+    """Why a person must look at the share before it is sent, unless one has."""
     limits, day_began = rt.settings.limits, eat_midnight(at)
     sent = SentToday()
     if limits.day_cents is not None or limits.owner_day_cents is not None:
         sent = SentToday(
-            attempts.sent_since(session, day_began), attempts.sent_since(session, day_began, disbursement.owner_id)
+            attempts.sent_since(session, day_began), attempts.sent_since(session, day_began, share.owner_id)
         )
-    reason = why_held(disbursement.amount_cents, limits, sent)
+    reason = why_held(amount_cents, limits, sent)
+    if reason and not holds.was_released(session, share.payable_id, HoldKind.LIMIT):
+        return HoldKind.LIMIT, reason
     # Somebody, not M-Pesa, said that the rent came in or that an earlier payout did not go out.
-    if not reason and disbursements.was_learned_by(session, disbursement.id or 0, Source.RULING.value):
-        reason = REPEATED if disbursements.looks_repeated(session, disbursement, at - timedelta(hours=24)) else ""
-    return reason
+    if not payables.was_learned_by(session, share.payable_id, Source.RULING.value):
+        return None
+    if not payables.looks_repeated(session, share.owner_id, amount_cents, at - timedelta(hours=24)):
+        return None
+    if holds.was_released(session, share.payable_id, HoldKind.REPEATED):
+        return None
+    return HoldKind.REPEATED, REPEATED
 
 
 def put_on_wire(rt: Runtime, claimed: Claimed) -> Reply:

@@ -88,7 +88,7 @@ class Payer:
         if run.left:
             self._seen = run.left[0] - 1
         else:
-            self._seen = shares[-1].disbursement_id if len(shares) == PAY_AT_ONCE else 0
+            self._seen = shares[-1].payable_id if len(shares) == PAY_AT_ONCE else 0
         if run.end is not None:
             self._sender, self._seen = None, 0
         return len(run.accepted) + len(run.failed) + len(run.unclear)

@@ -7,6 +7,7 @@ whom it is for. Plain SQL on the driver: the commands that are typed most must s
 from __future__ import annotations
 
 from rentpay_cli.core.access import Scope
+from rentpay_cli.store.predicates import EARNED_BY_DAY
 from rentpay_cli.store.readonly import Reader, Row
 
 
@@ -50,7 +51,8 @@ _HIDDEN = {
     table: f"SELECT * FROM main.{table} WHERE 1 = 0"
     for table in (
         *("access", "balance_reading", "enquiry", "finding", "inbox", "journal", "notice", "paybill_change"),
-        *("payout_stop", "revenue_day", "setting"),
+        *("payout_stop", "payout_run", "refund", "revenue_day", "setting"),
+        *("money_in", "payable", "disbursement_member", "hold"),
     )
 }
 
@@ -76,11 +78,21 @@ OWNERS_VIEWS = _HIDDEN | {
             OR id IN (SELECT tenant_id FROM main.payment WHERE owner_id = {id})
     """,
     "payment": "SELECT * FROM main.payment WHERE owner_id = {id}",
-    "revenue_day": """
-        SELECT completed_day AS day, count(*) AS disbursements, sum(payment_count) AS payments,
-               sum(collected_cents) AS collected_cents, sum(fee_cents) AS fee_cents, sum(amount_cents) AS amount_cents,
-               coalesce(sum(charge_cents), 0) AS charge_cents, count(*) - count(charge_cents) AS charges_not_told
-          FROM main.disbursement WHERE owner_id = {id} AND status = 'completed' GROUP BY completed_day
+    "money_in": """
+        SELECT id, way, received_by, amount_cents, receipt, NULL AS reference, NULL AS short_code, NULL AS phone,
+               NULL AS payer_name, NULL AS account_text, paid_at, booked_at, learned_by, NULL AS proved_by,
+               proved_at, allocated_cents, returned_at
+          FROM main.money_in WHERE id IN (SELECT money_in_id FROM main.payment WHERE owner_id = {id})
+    """,
+    "payable": "SELECT * FROM main.payable WHERE owner_id = {id}",
+    "disbursement_member": """
+        SELECT * FROM main.disbursement_member
+         WHERE payable_id IN (SELECT id FROM main.payable WHERE owner_id = {id})
+    """,
+    "hold": """
+        SELECT * FROM main.hold
+         WHERE owner_id = {id} OR property_id IN (SELECT id FROM main.property WHERE owner_id = {id})
+            OR payable_id IN (SELECT id FROM main.payable WHERE owner_id = {id})
     """,
     "disbursement": "SELECT * FROM main.disbursement WHERE owner_id = {id}",
     "attempt": """
@@ -90,6 +102,8 @@ OWNERS_VIEWS = _HIDDEN | {
     """,
     "payout_stop": "SELECT * FROM main.payout_stop WHERE owner_id IS NULL OR owner_id = {id}",
 }
+del OWNERS_VIEWS["revenue_day"]
+OWNERS_VIEWS["revenue_day"] = EARNED_BY_DAY  # the last, because it reads the views above
 
 # A payment that names no tenant is that of whoever has its telephone number.
 _TENANTS_OWN = """(tenant_id = {id} OR (tenant_id IS NULL AND phone LIKE '254%' AND phone =
@@ -100,9 +114,28 @@ TENANTS_VIEWS = _HIDDEN | {
     "tenant": "SELECT * FROM main.tenant WHERE id = {id}",
     "payment": f"""
         SELECT id, owner_id, property_id, tenant_id, phone, method, amount_cents, CAST(NULL AS BIGINT) AS fee_cents,
-               CAST(NULL AS BIGINT) AS share_cents, status, receipt, failure_code, failure_reason,
-               NULL AS owner_paybill, NULL AS owner_account_number, disbursement_id, NULL AS note, created_at, paid_at
+               CAST(NULL AS BIGINT) AS vat_cents, CAST(NULL AS BIGINT) AS share_cents,
+               CAST(NULL AS BIGINT) AS other_cents, status, money_in_id, failure_code, failure_reason,
+               NULL AS owner_paybill, NULL AS owner_account_number, NULL AS note, created_at,
+               reversed_because, reversed_at, reversed_day
           {_TENANTS_PAYMENTS}
+    """,
+    "money_in": f"""
+        SELECT id, way, received_by, amount_cents, receipt, NULL AS reference, NULL AS short_code, NULL AS phone,
+               NULL AS payer_name, NULL AS account_text, paid_at, booked_at, NULL AS learned_by, NULL AS proved_by,
+               proved_at, allocated_cents, returned_at
+          FROM main.money_in WHERE id IN (SELECT money_in_id {_TENANTS_PAYMENTS})
+    """,
+    "payable": f"""
+        SELECT id, owner_id, kind, CAST(NULL AS BIGINT) AS amount_cents, payment_id,
+               CAST(NULL AS BIGINT) AS disbursement_id, CAST(NULL AS BIGINT) AS refund_id, NULL AS receipt, property_id,
+               NULL AS paybill, NULL AS account_number, CAST(NULL AS BIGINT) AS payable_from, status, NULL AS reason,
+               NULL AS reference, NULL AS made_by, booked_at, booked_day
+          FROM main.payable WHERE kind = 'share' AND payment_id IN (SELECT id {_TENANTS_PAYMENTS})
+    """,
+    "disbursement_member": f"""
+        SELECT * FROM main.disbursement_member WHERE payable_id IN
+               (SELECT id FROM main.payable WHERE kind = 'share' AND payment_id IN (SELECT id {_TENANTS_PAYMENTS}))
     """,
     "owner": f"""
         SELECT id, name, NULL AS phone, NULL AS email, created_at FROM main.owner
@@ -116,14 +149,16 @@ TENANTS_VIEWS = _HIDDEN | {
             OR id IN (SELECT t.property_id FROM main.tenant t WHERE t.id = {{id}})
     """,
     "disbursement": f"""
-        SELECT id, owner_id, NULL AS paybill, NULL AS account_number, payment_count,
+        SELECT id, run_id, number, way, owner_id, NULL AS paybill, NULL AS account_number, payment_count,
                CAST(NULL AS BIGINT) AS collected_cents, CAST(NULL AS BIGINT) AS fee_cents,
-               CAST(NULL AS BIGINT) AS amount_cents, CAST(NULL AS BIGINT) AS charge_cents, status,
-               NULL AS transaction_id, NULL AS failure_code, NULL AS failure_reason, NULL AS advice,
-               NULL AS receiver_name, NULL AS held_reason, NULL AS released_by, CAST(NULL AS BIGINT) AS released_at,
-               CAST(NULL AS BIGINT) AS not_before, created_at, completed_at, completed_day
+               CAST(NULL AS BIGINT) AS shares_cents, CAST(NULL AS BIGINT) AS entries_cents,
+               CAST(NULL AS BIGINT) AS carried_cents, CAST(NULL AS BIGINT) AS amount_cents,
+               CAST(NULL AS BIGINT) AS mpesa_charge_cents, status, NULL AS receipt, NULL AS failure_code,
+               NULL AS failure_reason, NULL AS advice, NULL AS receiver_name, created_at, completed_at, completed_day
           FROM main.disbursement
-         WHERE id IN (SELECT disbursement_id {_TENANTS_PAYMENTS})
+         WHERE id IN (SELECT m.disbursement_id
+                        FROM main.disbursement_member m JOIN main.payable y ON y.id = m.payable_id
+                       WHERE y.kind = 'share' AND y.payment_id IN (SELECT id {_TENANTS_PAYMENTS}))
     """,
     "attempt": f"SELECT * FROM main.attempt WHERE payment_id IN (SELECT id {_TENANTS_PAYMENTS})",
 }

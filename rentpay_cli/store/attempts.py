@@ -13,7 +13,7 @@ from sqlmodel import Session, SQLModel, col, func, select
 from rentpay_cli.core.attempt import ENDED, Direction, State
 from rentpay_cli.core.chase import first_check
 from rentpay_cli.store.rows import Rows, locking
-from rentpay_cli.store.tables import Attempt, Disbursement
+from rentpay_cli.store.tables import Attempt, Disbursement, DisbursementMember
 
 _ATTEMPTS = Rows(Attempt, "state")
 _TABLE = SQLModel.metadata.tables["attempt"]
@@ -24,39 +24,29 @@ def token_sha256(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def open_collection(session: Session, payment_id: int, amount_cents: int, token: str, at: datetime) -> int:
-    """Write down that a tenant is about to be asked; the attempt's id. The database refuses a second live attempt."""
-    which = {"payment_id": payment_id, "number": 1}
-    return _ATTEMPTS.add(session, _new(Direction.COLLECTION, amount_cents, token, at) | which)
-
-
-_LAST_NUMBER = select(func.max(_TABLE.c.number)).where(_TABLE.c.disbursement_id == bindparam("disbursement"))
+def open_collection(
+    session: Session, payment_id: int, amount_cents: int, token: str, at: datetime, short_code: str | None = None
+) -> int:
+    """Write down that a tenant is about to be asked; the attempt's id. The database refuses a second one."""
+    columns = _new(Direction.COLLECTION, amount_cents, token, at, short_code)
+    return _ATTEMPTS.add(session, columns | {"payment_id": payment_id})
 
 
 def open_payout(
-    session: Session,
-    disbursement_id: int,
-    amount_cents: int,
-    token: str,
-    at: datetime,
-    state: State = State.SENDING,
-) -> tuple[int, int]:
-    """Write down that an owner's share is about to be sent: the attempt's id, and its number among the share's.
-
-    The database refuses a second live attempt. One that begins `unclear` stands for a transfer that was not made from
-    this database, of which a person tells.
-    """
-    number = (session.execute(_LAST_NUMBER, {"disbursement": disbursement_id}).scalar() or 0) + 1
-    which = {"disbursement_id": disbursement_id, "number": number, "state": state.value}
-    return _ATTEMPTS.add(session, _new(Direction.PAYOUT, amount_cents, token, at) | which), number
+    session: Session, disbursement_id: int, amount_cents: int, token: str, at: datetime, short_code: str | None = None
+) -> int:
+    """Write down that a transfer is about to be sent; the attempt's id. The database refuses a second one, ever."""
+    columns = _new(Direction.PAYOUT, amount_cents, token, at, short_code)
+    return _ATTEMPTS.add(session, columns | {"disbursement_id": disbursement_id})
 
 
-def _new(direction: Direction, amount_cents: int, token: str, at: datetime) -> dict[str, Any]:
+def _new(direction: Direction, amount_cents: int, token: str, at: datetime, short_code: str | None) -> dict[str, Any]:
     return {
         "direction": direction.value,
         "next_check_at": first_check(direction, at),
         "state": State.SENDING.value,
         "token_sha256": token_sha256(token),
+        "short_code": short_code,
         "amount_cents": amount_cents,
         "created_at": at,
         "changed_at": at,
@@ -85,24 +75,49 @@ def of_payment(session: Session, payment_id: int) -> Attempt | None:
     return session.exec(select(Attempt).where(Attempt.payment_id == payment_id).with_for_update(key_share=True)).first()
 
 
-_OF_DISBURSEMENT = locking(
-    select(Attempt).where(Attempt.disbursement_id == bindparam("disbursement")).order_by(col(Attempt.number))
+_OF_PAYABLE = locking(
+    select(Attempt)
+    .join(DisbursementMember, col(DisbursementMember.disbursement_id) == col(Attempt.disbursement_id))
+    .where(DisbursementMember.payable_id == bindparam("payable"))
+    .order_by(col(Attempt.id)),
+    of=[_TABLE],
 )
 
 
-def of_disbursement(session: Session, disbursement_id: int) -> list[Attempt]:
-    """Every attempt to pay out a disbursement, oldest first, locked until the transaction ends."""
-    return list(session.execute(_OF_DISBURSEMENT, {"disbursement": disbursement_id}).scalars())
+def of_payable(session: Session, payable_id: int) -> list[Attempt]:
+    """Every attempt to send a payable, oldest first, locked until the transaction ends."""
+    return list(session.execute(_OF_PAYABLE, {"payable": payable_id}).scalars())
 
 
-_OTHER_WITH_RECEIPT = select(_TABLE.c.id).where(
-    _TABLE.c.receipt == bindparam("receipt"), _TABLE.c.id != bindparam("attempt")
+_RECEIPT = text(
+    """
+    SELECT receipt FROM money_in WHERE receipt = :receipt
+    UNION ALL SELECT receipt FROM disbursement WHERE receipt = :receipt
+    UNION ALL SELECT receipt FROM refund WHERE receipt = :receipt
+    UNION ALL SELECT receipt FROM payable WHERE receipt = :receipt
+    """
 )
 
 
-def receipt_is_used(session: Session, receipt: str, attempt_id: int | None) -> bool:
-    """Whether another attempt already carries the receipt."""
-    return session.execute(_OTHER_WITH_RECEIPT, {"receipt": receipt, "attempt": attempt_id}).first() is not None
+def receipt_is_used(session: Session, receipt: str) -> bool:
+    """Whether the receipt is already that of money in, of a transfer, of a refund or of a payout that came back."""
+    return session.execute(_RECEIPT, {"receipt": receipt}).first() is not None
+
+
+_KNOWN_RECEIPT = text(
+    """
+    SELECT i.receipt FROM payment p JOIN money_in i ON i.id = p.money_in_id WHERE p.id = :payment
+    UNION ALL SELECT receipt FROM disbursement WHERE id = :disbursement
+    UNION ALL SELECT receipt FROM refund WHERE id = :refund
+    """
+)
+
+
+def receipt_of(session: Session, attempt: Attempt) -> str | None:
+    """The receipt of the money that the attempt moved, as far as it is known: it stands with that money."""
+    values = {"payment": attempt.payment_id, "disbursement": attempt.disbursement_id, "refund": attempt.refund_id}
+    found: str | None = session.execute(_KNOWN_RECEIPT, values).scalar()
+    return found
 
 
 _UNIQUE_IDS = ("checkout_request_id", "conversation_id", "originator_conversation_id")
@@ -183,6 +198,13 @@ def all_open(session: Session, began_before: datetime, direction: Direction) -> 
     return [number for number in session.exec(query) if number is not None]
 
 
+def ask_again_at(session: Session, attempt: Attempt, moment: datetime) -> None:
+    """Note when M-Pesa is to be asked again, also about an attempt that has ended: whether it was so."""
+    attempt.next_check_at = moment
+    session.add(attempt)
+    session.flush()
+
+
 def note_check(session: Session, attempt: Attempt, next_check_at: datetime) -> None:
     """Write down that the attempt is being asked about, before it is."""
     attempt.checks += 1
@@ -195,6 +217,8 @@ def note_no_record(session: Session, attempt: Attempt, asked_at: datetime, again
     """Count an answer "no such transaction", to be asked again soon, and return how many there are now."""
     attempt.not_found_count += 1
     attempt.not_found_at = asked_at
+    if attempt.first_not_found_at is None:
+        attempt.first_not_found_at = asked_at
     if attempt.next_check_at is not None:
         attempt.next_check_at = min(attempt.next_check_at, again_at)
     session.add(attempt)

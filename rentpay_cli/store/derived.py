@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 
 from rentpay_cli.core.journal import WATCHED, Columns, Entry
+from rentpay_cli.store.predicates import EARNED_BY_DAY
 from rentpay_cli.store.readonly import Reader, Row
 
 PAGE = 2_000
@@ -90,11 +91,6 @@ def size(reader: Reader) -> int:
     return int(row["n"]) if row else 0
 
 
-_EARNED = """
-    SELECT completed_day, count(*), sum(payment_count), sum(collected_cents), sum(fee_cents), sum(amount_cents),
-           coalesce(sum(charge_cents), 0), count(*) - count(charge_cents)
-      FROM disbursement WHERE status = 'completed' GROUP BY completed_day
-"""
 _KEPT = """
     SELECT day, disbursements, payments, collected_cents, fee_cents, amount_cents, charge_cents, charges_not_told
       FROM revenue_day
@@ -104,7 +100,7 @@ _KEPT = """
 def day_that_differs(reader: Reader) -> int | None:
     """The first day whose kept sums are not the sums over its disbursements, or None."""
     row = reader.one(
-        f"SELECT day FROM (SELECT * FROM ({_KEPT} EXCEPT {_EARNED}) AS more"
-        f" UNION SELECT * FROM ({_EARNED} EXCEPT {_KEPT}) AS less) AS differing ORDER BY day LIMIT 1"
+        f"SELECT day FROM (SELECT * FROM ({_KEPT} EXCEPT {EARNED_BY_DAY}) AS more"
+        f" UNION SELECT * FROM ({EARNED_BY_DAY} EXCEPT {_KEPT}) AS less) AS differing ORDER BY day LIMIT 1"
     )
     return None if row is None else int(row["day"])

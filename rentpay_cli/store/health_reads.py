@@ -7,17 +7,20 @@ from datetime import datetime
 from rentpay_cli.core.brake import Brake
 from rentpay_cli.core.clock import from_milliseconds, to_milliseconds
 from rentpay_cli.core.float_reading import FloatReading
+from rentpay_cli.store import predicates
 from rentpay_cli.store.readonly import Reader, Row
 
 
 def open_work(reader: Reader) -> Row:
     """How much waits: unread and held callbacks, shares by status."""
     row = reader.one(
-        """
+        f"""
         SELECT (SELECT count(*) FROM inbox WHERE state = 'new') AS unread,
                (SELECT count(*) FROM inbox WHERE state = 'held') AS held,
-               (SELECT count(*) FROM disbursement WHERE status = 'pending') AS pending,
-               (SELECT count(*) FROM disbursement WHERE status = 'failed') AS failed
+               (SELECT count(*) FROM payable y WHERE {predicates.OPEN} AND y.status = 'pending'
+                   AND y.kind = 'share') AS pending,
+               (SELECT count(*) FROM payable y WHERE {predicates.OPEN} AND y.status = 'failed'
+                   AND y.kind = 'share') AS failed
         """
     )
     assert row is not None  # an aggregate always has a row
@@ -85,23 +88,22 @@ def unsent(reader: Reader) -> Row:
     """How many shares are pending or failed, and their sum."""
     row = reader.one(
         f"""
-        SELECT count(CASE WHEN d.status <> 'processing' THEN 1 END) AS payouts,
-               coalesce(sum(CASE WHEN d.status <> 'processing' THEN d.amount_cents END), 0) AS cents
-          FROM disbursement d WHERE d.status IN ('pending','processing','failed') AND {_OWED}
+        SELECT count(*) AS payouts, coalesce(sum(y.amount_cents), 0) AS cents
+          FROM payable y LEFT JOIN payment p ON p.id = y.payment_id
+         WHERE {predicates.FREE} AND y.kind = 'share' AND {predicates.OWED}
         """
     )
     assert row is not None  # an aggregate always has a row
     return row
 
 
-_OWED = "d.id IN (SELECT p.disbursement_id FROM payment p WHERE p.disbursement_id = d.id AND p.status = 'success')"
-"""A share of rent that was paid and not given back."""
 _LAST_HEARD = (
     "(SELECT received_at FROM inbox WHERE state <> 'held' AND token_sha256 IS NOT NULL ORDER BY id DESC LIMIT 1)"
 )
 """When M-Pesa was last heard of: what is not believed, or carries no token, anybody could have sent."""
 _UNCLEAR = """
-    SELECT coalesce(a.payment_id, (SELECT min(p.id) FROM payment p WHERE p.disbursement_id = a.disbursement_id))
+    SELECT coalesce(a.payment_id, (SELECT min(y.payment_id) FROM disbursement_member m
+               JOIN payable y ON y.id = m.payable_id WHERE m.disbursement_id = a.disbursement_id AND y.kind = 'share'))
                AS payment_id, a.direction, a.created_at,
            CASE WHEN a.checkout_request_id IS NULL AND a.originator_conversation_id IS NULL THEN 0 ELSE 1 END AS askable
       FROM attempt a WHERE a.state IN ('sending','waiting','unclear') AND a.state = 'unclear'
@@ -114,7 +116,7 @@ def unclear(reader: Reader) -> list[Row]:
 
 
 def health(
-    reader: Reader, *, pending_before: int, processing_before: int, silence_before: int, untold_since: int
+    reader: Reader, *, now: int, pending_before: int, processing_before: int, silence_before: int, untold_since: int
 ) -> Row:
     """Counts and moments of what may need a person; what began before the given moments is late.
 
@@ -123,7 +125,7 @@ def health(
     row = reader.one(
         f"""
         SELECT s.*, a.*, u.*,
-               (SELECT min(id) FROM payment WHERE disbursement_id = s.held_disbursement_id) AS held_payment_id,
+               (SELECT payment_id FROM payable WHERE id = s.held_payable_id) AS held_payment_id,
                (SELECT count(*) FROM payment WHERE status = 'pending' AND created_at < :pending_before) AS rents_late,
                (SELECT count(*) FROM inbox WHERE state = 'new') AS unread,
                (SELECT count(*) FROM inbox WHERE state = 'held') AS held,
@@ -138,20 +140,22 @@ def health(
                (SELECT value FROM setting WHERE name = 'worker_alive_at') AS worker_alive_at,
                (SELECT value FROM setting WHERE name = 'callbacks_refused') AS refused_in_all,
                (SELECT value FROM setting WHERE name = 'callbacks_refused_at') AS refused_at
-          FROM (SELECT count(CASE WHEN d.status = 'failed' THEN 1 END) AS failed,
-                       coalesce(sum(CASE WHEN d.status = 'failed' THEN d.amount_cents END), 0) AS failed_cents,
-                       count(d.held_reason) AS held_payouts,
-                       coalesce(sum(CASE WHEN d.held_reason IS NOT NULL THEN d.amount_cents END), 0)
-                           AS held_payouts_cents,
-                       min(CASE WHEN d.held_reason IS NOT NULL THEN d.id END) AS held_disbursement_id,
-                       count(CASE WHEN d.status = 'pending' THEN 1 END) AS pending,
-                       count(CASE WHEN d.status = 'pending' AND d.created_at < :pending_before THEN 1 END)
+          FROM (SELECT count(CASE WHEN w.status = 'failed' THEN 1 END) AS failed,
+                       coalesce(sum(CASE WHEN w.status = 'failed' THEN w.amount_cents END), 0) AS failed_cents,
+                       count(CASE WHEN w.is_held THEN 1 END) AS held_payouts,
+                       coalesce(sum(CASE WHEN w.is_held THEN w.amount_cents END), 0) AS held_payouts_cents,
+                       min(CASE WHEN w.is_held THEN w.id END) AS held_payable_id,
+                       count(CASE WHEN w.status = 'pending' THEN 1 END) AS pending,
+                       count(CASE WHEN w.status = 'pending' AND w.booked_at < :pending_before THEN 1 END)
                            AS pending_late,
-                       coalesce(sum(CASE WHEN d.status = 'pending' AND d.created_at < :pending_before
-                           THEN d.amount_cents END), 0) AS pending_late_cents,
-                       coalesce(sum(CASE WHEN d.status = 'pending' OR (d.status = 'failed' AND d.advice = 'send again')
-                           THEN d.amount_cents END), 0) AS due_cents
-                  FROM disbursement d WHERE d.status IN ('pending','processing','failed') AND {_OWED}) AS s,
+                       coalesce(sum(CASE WHEN w.status = 'pending' AND w.booked_at < :pending_before
+                           THEN w.amount_cents END), 0) AS pending_late_cents,
+                       coalesce(sum(CASE WHEN w.status = 'pending' OR (w.status = 'failed' AND w.advice = 'send again')
+                           THEN w.amount_cents END), 0) AS due_cents
+                  FROM (SELECT y.id, y.status, y.amount_cents, y.booked_at, {predicates.IS_HELD} AS is_held,
+                               CASE WHEN y.status = 'failed' THEN {predicates.LAST_ADVICE} END AS advice
+                          FROM payable y LEFT JOIN payment p ON p.id = y.payment_id
+                         WHERE {predicates.FREE} AND y.kind = 'share' AND {predicates.OWED}) AS w) AS s,
                (SELECT count(CASE WHEN state <> 'unclear' AND direction = 'payout' THEN 1 END) AS processing,
                        count(CASE WHEN state <> 'unclear' AND direction = 'payout' AND created_at < :processing_before
                            THEN 1 END) AS processing_late,
@@ -164,6 +168,7 @@ def health(
                        min(CASE WHEN askable = 0 THEN payment_id END) AS unaskable_payment_id
                   FROM ({_UNCLEAR}) AS unclear) AS u
         """,
+        now=now,
         pending_before=pending_before,
         processing_before=processing_before,
         silence_before=silence_before,
@@ -173,8 +178,8 @@ def health(
     return row
 
 
-_CAME_IN_LAST = "(SELECT created_at FROM disbursement WHERE status <> 'not_required' ORDER BY id DESC LIMIT 1)"
-"""When rent last came in by M-Pesa, as far as an owner has a share in it."""
+_CAME_IN_LAST = "(SELECT booked_at FROM money_in WHERE way IN ('stk','paybill') ORDER BY id DESC LIMIT 1)"
+"""When rent last came in by M-Pesa."""
 _SENT_SINCE = """
     (SELECT sum(amount_cents) FROM attempt
       WHERE direction = 'payout' AND state <> 'not_moved' AND state = 'moved' AND created_at > r.read_at)
@@ -204,16 +209,17 @@ def on_their_way(reader: Reader, limit: int) -> list[Row]:
     """Shares that are to be sent or were sent and are not settled, newest first."""
     return list(
         reader.rows(
-            """
-            SELECT p.id, d.status AS disbursement_status, d.amount_cents, o.name AS owner_name,
-                   d.created_at, x.state AS payout_state
-              FROM disbursement d
-              JOIN payment p ON p.disbursement_id = d.id
-              JOIN owner o ON o.id = d.owner_id
+            f"""
+            SELECT p.id, y.status AS disbursement_status, y.amount_cents, o.name AS owner_name,
+                   coalesce(d.created_at, y.booked_at) AS created_at, x.state AS payout_state
+              FROM payable y
+              JOIN payment p ON p.id = y.payment_id
+              JOIN owner o ON o.id = y.owner_id
+              LEFT JOIN disbursement_member m ON m.payable_id = y.id AND m.live = 1
+              LEFT JOIN disbursement d ON d.id = m.disbursement_id
               LEFT JOIN attempt x ON x.disbursement_id = d.id
-                    AND x.number = (SELECT max(y.number) FROM attempt y WHERE y.disbursement_id = d.id)
-             WHERE d.status IN ('pending','processing')
-             ORDER BY d.id DESC LIMIT :limit
+             WHERE {predicates.OPEN} AND y.status <> 'failed' AND y.kind = 'share'
+             ORDER BY y.id DESC LIMIT :limit
             """,
             limit=limit,
         )

@@ -194,6 +194,20 @@ def release(session: Session, item: InboxItem) -> None:
     session.add(item)
 
 
+_HELD_BY_TOKEN = (
+    select(InboxItem)
+    .where(text("inbox.state = 'held'"), col(InboxItem.token_sha256) == bindparam("digest"))
+    .order_by(col(InboxItem.id))
+)
+
+
+def settle_held(session: Session, token_sha256: str, outcome: str, payment_id: int | None, at: datetime) -> None:
+    """Mark what is held of the callbacks to an address as read: a person has ruled on what they are about."""
+    held = session.execute(_HELD_BY_TOKEN, {"digest": token_sha256}).scalars().all()
+    if held:
+        mark(session, [Reading(item.id or 0, "read", outcome, payment_id) for item in held], at)
+
+
 def mark(session: Session, readings: Sequence[Reading], at: datetime) -> list[Reading]:
     """Write down what became of callbacks, here and in the journal; the same, without what may not be written."""
     readings = [replace(each, outcome=redact(each.outcome)) for each in readings]  # it may be the body's own words

@@ -59,6 +59,14 @@ def close_findings_of_owner(session: Session, kind: str, owner_id: int | None, a
     )
 
 
+def is_contradicted(session: Session, attempt_id: int) -> bool:
+    """Whether something contradicts what is known about the attempt, and nobody has ruled on it."""
+    query = select(Finding.id).where(
+        col(Finding.attempt_id) == attempt_id, Finding.kind == "contradiction", col(Finding.closed_at).is_(None)
+    )
+    return session.exec(query).first() is not None
+
+
 def close_findings(session: Session, attempt_id: int | None, at: datetime) -> None:
     """Say that a person has dealt with what did not fit about an attempt."""
     session.execute(

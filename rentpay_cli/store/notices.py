@@ -13,7 +13,7 @@ from rentpay_cli.core.clock import to_milliseconds
 from rentpay_cli.core.notices import Audience
 from rentpay_cli.core.redact import redact
 from rentpay_cli.store.engine import lock_while_deciding
-from rentpay_cli.store.tables import Disbursement, Notice, Owner, Payment, Property
+from rentpay_cli.store.tables import Disbursement, DisbursementMember, Notice, Owner, Payable, Payment, Property
 
 LOST_AFTER = timedelta(minutes=10)
 """A notice that has been `sending` for so long was in the hands of a process that died."""
@@ -40,8 +40,10 @@ def put(session: Session, kind: str, subject: int, audience: Audience, at: datet
 
 _OVERDUE = text(
     """
-    SELECT a.id, a.direction, a.number, COALESCE(a.payment_id, p.id) AS payment_id
-      FROM attempt a LEFT JOIN payment p ON p.disbursement_id = a.disbursement_id
+    SELECT a.id, a.direction, coalesce(a.payment_id, (SELECT min(y.payment_id)
+               FROM disbursement_member m JOIN payable y ON y.id = m.payable_id
+              WHERE m.disbursement_id = a.disbursement_id AND y.kind = 'share')) AS payment_id
+      FROM attempt a
      WHERE a.state IN ('sending','waiting','unclear')
        AND a.created_at < CASE a.direction WHEN 'payout' THEN :payout_before ELSE :collection_before END
        AND NOT EXISTS (SELECT 1 FROM notice n WHERE n.kind = 'stuck' AND n.subject = a.id)
@@ -61,15 +63,11 @@ def put_stuck(session: Session, at: datetime, payout_age: timedelta, collection_
             "limit": limit,
         },
     ).all()
-    told = set()
     for row in rows:
-        if row.id in told:
-            continue
-        told.add(row.id)
         what = "the payout to its owner" if row.direction == "payout" else "the rent"
         words = f"Payment {row.payment_id}: M-Pesa has not said what became of {what}. rentpay status {row.payment_id}"
         put(session, "stuck", row.id, Audience.OPERATOR, at, words)
-    return len(told)
+    return len(rows)
 
 
 def put_once(session: Session, kind: str, subject: int, at: datetime, words: str) -> None:
@@ -136,7 +134,10 @@ def about_disbursement(session: Session, disbursement_id: int) -> tuple[Owner, D
     disbursement = session.get_one(Disbursement, disbursement_id)
     paid = session.exec(
         select(Payment.id, Property.name)
-        .where(Payment.disbursement_id == disbursement_id, Payment.property_id == Property.id)
+        .join(Payable, col(Payable.payment_id) == col(Payment.id))
+        .join(DisbursementMember, col(DisbursementMember.payable_id) == col(Payable.id))
+        .where(DisbursementMember.disbursement_id == disbursement_id, DisbursementMember.live == 1)
+        .where(Payable.kind == "share", Payment.property_id == Property.id)
         .order_by(col(Payment.id))
     )
     return session.get_one(Owner, disbursement.owner_id), disbursement, [(number or 0, name) for number, name in paid]

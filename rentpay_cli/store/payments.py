@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from rentpay_cli.core.attempt import Direction, State
 from rentpay_cli.core.collect import EarlierPush
-from rentpay_cli.core.disburse import PaymentStatus
+from rentpay_cli.core.payout import PaymentStatus
 from rentpay_cli.errors import NotFound
 from rentpay_cli.store.rows import Rows
 from rentpay_cli.store.tables import Attempt, Payment

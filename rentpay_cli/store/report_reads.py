@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rentpay_cli.store import predicates
 from rentpay_cli.store.readonly import Reader, Row, where_all
 
 _SUMS = """
@@ -13,35 +14,47 @@ _REVENUE_OF_DAYS = {
     "month": f"SELECT day / 100 AS key, {_SUMS.format(payments='payments')} FROM revenue_day",
 }
 """Read from the sums that the database keeps for each day (`migrations/totals.py`)."""
+_TRANSFERS = """
+    SELECT d.owner_id, NULL AS property_id, d.completed_day AS day, d.payment_count AS payments, d.collected_cents,
+           d.fee_cents, d.amount_cents, coalesce(d.mpesa_charge_cents, 0) AS charge_cents
+      FROM disbursement d WHERE d.status IN ('completed','settled')
+"""
+_SHARES = """
+    SELECT p.owner_id, p.property_id, d.completed_day AS day, 1 AS payments, p.amount_cents AS collected_cents,
+           p.fee_cents, y.amount_cents, CASE WHEN y.id = (SELECT min(f.payable_id) FROM disbursement_member f
+               WHERE f.disbursement_id = d.id AND f.live = 1) THEN coalesce(d.mpesa_charge_cents, 0) ELSE 0 END
+           AS charge_cents
+      FROM disbursement d JOIN disbursement_member m ON m.disbursement_id = d.id AND m.live = 1
+      JOIN payable y ON y.id = m.payable_id AND y.kind = 'share' JOIN payment p ON p.id = y.payment_id
+     WHERE d.status IN ('completed','settled')
+"""
+_BESIDES = "".join(
+    f" UNION ALL SELECT owner_id, property_id, day, payments, collected_cents, fee_cents, 0, 0 FROM ({each}) AS besides"
+    for each in predicates.EARNED_BESIDES
+)
 _REVENUE = {
     "owner": f"""
-        SELECT o.name AS key, {_SUMS.format(payments="payment_count")}
-          FROM disbursement d JOIN owner o ON o.id = d.owner_id
+        SELECT o.name AS key, {_SUMS.format(payments="payments")}
+          FROM ({_TRANSFERS} {_BESIDES}) AS e JOIN owner o ON o.id = e.owner_id
     """,
-    "property": """
-        SELECT max(pr.name) AS key, count(*) AS payments, sum(p.amount_cents) AS collected_cents,
-               sum(p.fee_cents) AS fee_cents, sum(p.share_cents) AS disbursed_cents,
-               coalesce(sum(d.charge_cents), 0) AS charge_cents
-          FROM disbursement d JOIN payment p ON p.disbursement_id = d.id JOIN property pr ON pr.id = p.property_id
+    "property": f"""
+        SELECT max(pr.name) AS key, {_SUMS.format(payments="payments")}
+          FROM ({_SHARES} {_BESIDES}) AS e JOIN property pr ON pr.id = e.property_id
     """,
 }
 _GROUP = {
     "owner": "o.id, o.name",
-    "property": "p.property_id",
+    "property": "e.property_id",
 }
 """Properties by number alone, or else SQLite compares names a million times: 0.6 s instead of 1.0 s."""
 
 
 def revenue(reader: Reader, by: str, first_day: int | None, last_day: int | None) -> list[Row]:
-    """Fees earned on completed disbursements from one East African day to another, both included."""
+    """Fees earned from one East African day to another, both included."""
+    conditions, values = where_all({"day >= :first_day": first_day, "day <= :last_day": last_day})
     if by in _REVENUE_OF_DAYS:
-        conditions, values = where_all({"day >= :first_day": first_day, "day <= :last_day": last_day})
         return list(reader.rows(f"{_REVENUE_OF_DAYS[by]} {conditions} GROUP BY 1 ORDER BY 1", **values))
-    conditions, values = where_all(
-        {"d.completed_day >= :first_day": first_day, "d.completed_day <= :last_day": last_day}
-    )
-    where = conditions + (" AND " if conditions else " WHERE ") + "d.status = 'completed'"
-    return list(reader.rows(f"{_REVENUE[by]} {where} GROUP BY {_GROUP[by]} ORDER BY 1", **values))
+    return list(reader.rows(f"{_REVENUE[by]} {conditions} GROUP BY {_GROUP[by]} ORDER BY 1", **values))
 
 
 def ledger_facts(reader: Reader) -> Row:
@@ -61,7 +74,7 @@ def ledger_facts(reader: Reader) -> Row:
     return row
 
 
-_IN_PERIOD = "d.created_at >= :since AND d.created_at < :until"
+_IN_PERIOD = "y.booked_at >= :since AND y.booked_at < :until"
 _ENDLESS = 2**62
 
 
@@ -70,19 +83,23 @@ def _period(since: int | None, until: int | None) -> dict[str, int]:
 
 
 def disbursements_by_status(reader: Reader, since: int | None, until: int | None) -> list[Row]:
-    """How many disbursements that were made in the period have which status, and what they add up to."""
+    """How many shares that were booked in the period are how far, and what they add up to."""
     return list(
         reader.rows(
-            "SELECT d.status, count(*) AS disbursements, sum(d.amount_cents) AS amount_cents FROM disbursement d"
-            f" WHERE {_IN_PERIOD} GROUP BY d.status",
+            f"""
+            SELECT y.status, count(*) AS disbursements, sum(y.amount_cents) AS amount_cents FROM payable y
+             WHERE y.kind = 'share' AND {_IN_PERIOD} GROUP BY y.status
+            """,
             **_period(since, until),
         )
     )
 
 
 _TIMES = f"""
-    SELECT d.completed_at - p.paid_at AS took FROM disbursement d JOIN payment p ON p.disbursement_id = d.id
-     WHERE d.status = 'completed' AND p.paid_at IS NOT NULL AND {_IN_PERIOD}
+    SELECT d.completed_at - i.paid_at AS took FROM payable y
+      JOIN disbursement_member m ON m.payable_id = y.id AND m.live = 1 JOIN disbursement d ON d.id = m.disbursement_id
+      JOIN payment p ON p.id = y.payment_id JOIN money_in i ON i.id = p.money_in_id
+     WHERE y.kind = 'share' AND d.status = 'completed' AND {_IN_PERIOD}
 """
 
 
@@ -107,9 +124,10 @@ def failure_reasons(reader: Reader, since: int | None, until: int | None) -> lis
         reader.rows(
             f"""
             SELECT a.code, max(a.reason) AS reason, count(*) AS failures,
-                   count(DISTINCT CASE WHEN d.status = 'failed' THEN d.id END) AS still_failed
-              FROM disbursement d JOIN attempt a ON a.disbursement_id = d.id
-             WHERE a.state = 'not_moved' AND {_IN_PERIOD}
+                   count(DISTINCT CASE WHEN y.status = 'failed' THEN y.id END) AS still_failed
+              FROM payable y JOIN disbursement_member m ON m.payable_id = y.id
+              JOIN attempt a ON a.disbursement_id = m.disbursement_id
+             WHERE y.kind = 'share' AND a.state = 'not_moved' AND {_IN_PERIOD}
              GROUP BY a.code ORDER BY failures DESC, a.code
             """,
             **_period(since, until),
@@ -118,13 +136,14 @@ def failure_reasons(reader: Reader, since: int | None, until: int | None) -> lis
 
 
 def retries(reader: Reader, since: int | None, until: int | None) -> Row:
-    """How many disbursements were sent more than once, and how many of these were completed."""
+    """How many shares were sent more than once, and how many of these were completed."""
     row = reader.one(
         f"""
-        SELECT count(*) AS retried, count(CASE WHEN d.status = 'completed' THEN 1 END) AS completed
-          FROM disbursement d
-         WHERE {_IN_PERIOD}
-           AND EXISTS (SELECT 1 FROM attempt a WHERE a.disbursement_id = d.id AND a.number > 1)
+        SELECT count(*) AS retried, count(CASE WHEN y.status = 'completed' THEN 1 END) AS completed
+          FROM payable y
+         WHERE y.kind = 'share' AND {_IN_PERIOD}
+           AND (SELECT count(*) FROM disbursement_member m JOIN attempt a ON a.disbursement_id = m.disbursement_id
+                 WHERE m.payable_id = y.id) > 1
         """,
         **_period(since, until),
     )

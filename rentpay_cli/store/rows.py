@@ -14,28 +14,29 @@ from sqlalchemy.sql import Executable
 from sqlmodel import Session, SQLModel
 
 from rentpay_cli.store import chain
-from rentpay_cli.store.tables import Attempt, Disbursement, Payment
+from rentpay_cli.store.tables import Attempt, Disbursement, DisbursementMember, MoneyIn, Payable, Payment
 
-Row = TypeVar("Row", Attempt, Disbursement, Payment)
+Row = TypeVar("Row", Attempt, Disbursement, DisbursementMember, MoneyIn, Payable, Payment)
 
 
 class StaleWrite(Exception):
     """Somebody else changed the row between our reading and our writing; read again and decide anew."""
 
 
-def locking(query: Select[Any], *, skip_locked: bool = False) -> Executable:
+def locking(query: Select[Any], *, skip_locked: bool = False, of: Sequence[Any] | None = None) -> Executable:
     """The query, for rows that will be changed: as they are now, and locked until the transaction ends.
 
     On PostgreSQL the lock is weaker than FOR UPDATE, which would deadlock with the rows of the journal that refer to
-    it. Locks are taken in the order attempt to collect, payment, attempt to pay out, disbursement.
+    it. Locks are taken in the order attempt to collect, payment, attempt to pay out, disbursement, owner, payables.
     """
-    return query.with_for_update(key_share=True, skip_locked=skip_locked).execution_options(populate_existing=True)
+    query = query.with_for_update(key_share=True, skip_locked=skip_locked, of=of)
+    return query.execution_options(populate_existing=True)
 
 
 class Rows(Generic[Row]):
-    """One table, whose rows have a life: a column that says in which state they are."""
+    """One table, whose rows may have a life: a column that says in which state they are."""
 
-    def __init__(self, model: type[Row], state: str) -> None:
+    def __init__(self, model: type[Row], state: str = "id") -> None:
         self._name, self._state = str(model.__tablename__), state
         table = SQLModel.metadata.tables[self._name]
         self._by_number = locking(select(model).where(table.c.id == bindparam("row_id")))
@@ -61,13 +62,16 @@ class Rows(Generic[Row]):
         chain.changed(session, self._name, number, columns)
         return number
 
-    def move(self, session: Session, row: Row, columns: Mapping[str, Any]) -> None:
-        """Change a row that is still in the state in which we saw it; raises `StaleWrite` if it is no longer there."""
+    def advance(self, session: Session, number: int, seen: str, columns: Mapping[str, Any]) -> None:
+        """Change a row that is still in the state `seen`; raises `StaleWrite` if it is no longer there."""
         session.flush()  # as above
-        number, seen = row.id, getattr(row, self._state)
         changed = session.execute(self._move, {"row_id": number, "seen_in": seen, **columns})
         if changed.rowcount != 1:  # type: ignore[attr-defined]
             raise StaleWrite(f"{self._name} {number} is no longer {seen}")
+        chain.changed(session, self._name, number, columns)
+
+    def move(self, session: Session, row: Row, columns: Mapping[str, Any]) -> None:
+        """As `advance`, for a row that we have read; it then is as it was written."""
+        self.advance(session, row.id or 0, getattr(row, self._state), columns)
         for name, value in columns.items():
             set_committed_value(row, name, value)
-        chain.changed(session, self._name, number, columns)

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import bindparam
 from sqlmodel import Session, col, func, select
 
-from rentpay_cli.core.disburse import StopKind
+from rentpay_cli.core.payout import StopKind
 from rentpay_cli.store.engine import lock_payouts
 from rentpay_cli.store.tables import PayoutStop
 

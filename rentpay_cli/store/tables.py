@@ -5,6 +5,7 @@ alike; `completed_day` is the East African calendar day (20261123). What the con
 state are allowed, that the journal only grows) is said by the triggers in `triggers.py`.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -55,6 +56,21 @@ def tell_postgresql() -> None:
 
 def _key(target: str, *, null: bool = False, index: bool = True) -> Any:
     return Field(sa_column=Column(ForeignKey(target), nullable=null, index=index), default=None)
+
+
+def _words(table: str, column: str, words: Sequence[str]) -> CheckConstraint:
+    """That a column holds one of the words."""
+    listed = ",".join(f"'{word}'" for word in words)
+    return CheckConstraint(f"{column} IN ({listed})", name=f"{table}_{column}")
+
+
+WAYS_IN = ("stk", "paybill", "cash", "bank", "cheque", "other")
+METHODS = ("mpesa", *WAYS_IN[1:])
+"""How a payment is made: `mpesa` is asked for by a prompt."""
+PAYABLE_KINDS = (
+    *("share", "reversal", "reallocated", "returned", "paid_in_error", "to_recover", "carried", "mpesa_charge"),
+    *("fee_collected_by_owner", "deposit", "repair", "correction", "opening", "tax"),
+)
 
 
 class Setting(SQLModel, table=True):
@@ -135,70 +151,296 @@ class Tenant(SQLModel, table=True):
     created_at: datetime = _moment()
 
 
-class Disbursement(SQLModel, table=True):
-    """An owner's share on its way: one transfer, for one payment or several."""
+class MoneyIn(SQLModel, table=True):
+    """Money that came: a fact, also where nobody knows yet what it is for.
+
+    `receipt` is unknown at first for a prompt that only a query confirmed. `proved_at` is when something besides the
+    confirmation showed it: for cash and the like that the platform received, the word of an admin. A prompt's phone
+    stands on its payment. `allocated_cents` is kept by triggers: the sum of its live payments.
+    """
+
+    __tablename__ = "money_in"
+    __table_args__ = (
+        _words("money_in", "way", WAYS_IN),
+        CheckConstraint("received_by = 'platform' OR received_by = 'owner'", name="money_in_received_by"),
+        CheckConstraint("received_by = 'platform' OR way NOT IN ('stk','paybill')", name="money_in_owner"),
+        CheckConstraint("amount_cents > 0", name="money_in_amount"),
+        CheckConstraint("allocated_cents BETWEEN 0 AND amount_cents", name="money_in_allocated"),
+        CheckConstraint("returned_at IS NULL OR allocated_cents = 0", name="money_in_returned"),
+        CheckConstraint("receipt IS NULL OR way IN ('stk','paybill')", name="money_in_receipt"),
+        CheckConstraint("(proved_by IS NULL) = (proved_at IS NULL)", name="money_in_proved"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    way: str
+    received_by: str = "platform"
+    amount_cents: int = _cents()
+    receipt: str | None = Field(default=None, unique=True)
+    reference: str | None = None
+    short_code: str | None = None
+    phone: str | None = None
+    payer_name: str | None = None
+    account_text: str | None = None
+    paid_at: datetime = _moment()
+    booked_at: datetime = _moment()
+    learned_by: str
+    proved_by: str | None = None
+    proved_at: datetime | None = _moment(null=True)
+    allocated_cents: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"), default=0)
+    returned_at: datetime | None = _moment(null=True)
+
+
+class Refund(SQLModel, table=True):
+    """A tenant's money on its way back, whole: by a reversal of ours, or by hand in the portal."""
 
     __table_args__ = (
-        CheckConstraint("amount_cents >= 0 AND fee_cents >= 0", name="disbursement_amounts"),
-        CheckConstraint("collected_cents = fee_cents + amount_cents", name="disbursement_division"),
+        _words("refund", "way", ("reversal", "portal")),
+        _words("refund", "status", ("proposed", "processing", "completed", "failed", "cancelled")),
+        CheckConstraint("(status = 'completed') = (completed_at IS NOT NULL)", name="refund_end"),
+        CheckConstraint("receipt IS NULL OR status = 'completed'", name="refund_receipt"),
+        _partial_index(
+            "one_live_refund",
+            "money_in_id",
+            unique=True,
+            where="status NOT IN ('failed','cancelled')",
+        ),
+        Index("ix_refund_money_in", "money_in_id"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    money_in_id: int = _key("money_in.id", index=False)
+    way: str
+    status: str
+    reason: str
+    receipt: str | None = Field(default=None, unique=True)
+    made_by: str
+    created_at: datetime = _moment()
+    completed_at: datetime | None = _moment(null=True)
+
+
+class PayoutRun(SQLModel, table=True):
+    """One owner's due payables at one due instant."""
+
+    __tablename__ = "payout_run"
+    __table_args__ = (
+        _words("payout_run", "origin", ("calendar", "each", "person")),
+        _words("payout_run", "status", ("proposed", "approved", "done", "void")),
+        CheckConstraint("needs_approval IN (0, 1)", name="payout_run_needs_approval"),
+        _partial_index(
+            "one_calendar_run",
+            "owner_id",
+            "due_at",
+            unique=True,
+            where="origin = 'calendar' AND status <> 'void'",
+        ),
+        Index("ix_payout_run_owner", "owner_id", "id"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    owner_id: int = _key("owner.id", index=False)
+    origin: str
+    due_at: datetime = _moment()
+    digest: str
+    needs_approval: int
+    status: str
+    made_by: str
+    created_at: datetime = _moment()
+
+
+class Disbursement(SQLModel, table=True):
+    """One transfer to one destination, at most once on the wire, ever; it settles its members.
+
+    `way` says how: by B2B, by hand in the portal, or without a transfer (none). `carried_cents` is what of its members
+    it leaves to the next one: what is kept back, cents that B2B cannot carry, a debt that the shares do not cover.
+    """
+
+    __table_args__ = (
+        _words("disbursement", "way", ("b2b", "portal", "none")),
+        _words("disbursement", "status", ("proposed", "processing", "completed", "failed", "cancelled", "settled")),
+        CheckConstraint("(run_id IS NULL) = (number IS NULL)", name="disbursement_run"),
+        CheckConstraint("way = 'none' OR paybill IS NOT NULL", name="disbursement_destination"),
+        CheckConstraint("(paybill IS NULL) = (account_number IS NULL)", name="disbursement_account"),
         CheckConstraint(
-            "status = 'not_required' OR (amount_cents >= 100 AND amount_cents % 100 = 0)",
-            name="disbursement_sendable",
+            "payment_count >= 0 AND collected_cents >= 0 AND fee_cents >= 0"
+            " AND shares_cents >= 0 AND amount_cents >= 0",
+            name="disbursement_amounts",
+        ),
+        CheckConstraint("amount_cents = shares_cents + entries_cents - carried_cents", name="disbursement_sum"),
+        CheckConstraint(
+            "way <> 'b2b' OR (amount_cents >= 100 AND amount_cents % 100 = 0)", name="disbursement_whole_shillings"
         ),
         CheckConstraint(
-            "status IN ('pending','processing','completed','failed','not_required')",
-            name="disbursement_status",
+            "(way = 'none' AND amount_cents = 0 AND status IN ('proposed','settled','cancelled'))"
+            " OR (way <> 'none' AND status <> 'settled')",
+            name="disbursement_settled",
         ),
+        CheckConstraint("mpesa_charge_cents >= 0", name="disbursement_charge"),
+        CheckConstraint("receipt IS NULL OR status = 'completed'", name="disbursement_receipt"),
         CheckConstraint(
-            "(status = 'completed') = (completed_at IS NOT NULL AND completed_day IS NOT NULL)",
+            "(status IN ('completed','settled')) = (completed_at IS NOT NULL)"
+            " AND (completed_at IS NULL) = (completed_day IS NULL)",
             name="disbursement_end",
         ),
+        Index("one_number_of_a_run", "run_id", "number", unique=True),
         _partial_index(
             "ix_disbursement_completed",
             "completed_day",
             "collected_cents",
             "fee_cents",
             "amount_cents",
-            "charge_cents",
+            "mpesa_charge_cents",
             "payment_count",
-            where="status = 'completed'",
+            where="status IN ('completed','settled')",
         ),
         _partial_index(
             "ix_disbursement_open",
-            "status",
+            "owner_id",
             "id",
-            where="status IN ('pending','processing','failed')",
+            where="status IN ('proposed','processing')",
         ),
-        CheckConstraint("held_reason IS NULL OR status IN ('pending','failed')", name="disbursement_held"),
-        CheckConstraint("(released_by IS NULL) = (released_at IS NULL)", name="disbursement_released"),
         Index("ix_disbursement_owner", "owner_id", "id"),
+        Index("ix_disbursement_created", "created_at"),
     )
     id: int | None = Field(default=None, primary_key=True)
+    run_id: int | None = _key("payout_run.id", null=True, index=False)
+    number: int | None = None
+    way: str
     owner_id: int = _key("owner.id", index=False)
-    paybill: str
-    account_number: str
-    payment_count: int = 1
+    paybill: str | None = None
+    account_number: str | None = None
+    payment_count: int
     collected_cents: int = _cents()
     fee_cents: int = _cents()
+    shares_cents: int = _cents()
+    entries_cents: int = _cents()
+    carried_cents: int = _cents()
     amount_cents: int = _cents()
-    charge_cents: int | None = _cents(null=True)
+    mpesa_charge_cents: int | None = _cents(null=True)
     status: str
-    transaction_id: str | None = Field(default=None, unique=True)
+    receipt: str | None = Field(default=None, unique=True)
     failure_code: str | None = None
     failure_reason: str | None = None
     advice: str | None = None
     receiver_name: str | None = None
-    held_reason: str | None = None
-    released_by: str | None = None
-    released_at: datetime | None = _moment(null=True)
-    not_before: datetime | None = _moment(null=True)
     created_at: datetime = _moment()
     completed_at: datetime | None = _moment(null=True)
     completed_day: int | None = None
 
 
+class Payable(SQLModel, table=True):
+    """An amount owed to an owner, or by him where it is negative: the share of a payment, or any other entry.
+
+    `paybill` and `account_number` are where it goes now; where a share was to go at first stands on its payment. A debt
+    and an entry of the owner as a whole have no destination of their own.
+    """
+
+    __table_args__ = (
+        _words("payable", "kind", PAYABLE_KINDS),
+        _words("payable", "status", ("pending", "processing", "completed", "failed", "not_required")),
+        CheckConstraint(
+            "(kind = 'share' AND amount_cents >= 0 AND payment_id IS NOT NULL AND property_id IS NOT NULL"
+            " AND paybill IS NOT NULL) OR (kind <> 'share' AND amount_cents <> 0)",
+            name="payable_share",
+        ),
+        CheckConstraint("(paybill IS NULL) = (account_number IS NULL)", name="payable_account"),
+        CheckConstraint(
+            "paybill IS NULL OR (amount_cents >= 0 AND property_id IS NOT NULL)", name="payable_destination"
+        ),
+        CheckConstraint(
+            "status <> 'not_required' OR kind IN ('share','fee_collected_by_owner')", name="payable_not_required"
+        ),
+        _partial_index("one_share", "payment_id", unique=True, where="kind = 'share'"),
+        _partial_index(
+            "one_entry_of_a_payment",
+            "payment_id",
+            "kind",
+            unique=True,
+            where="kind IN ('reversal','reallocated','fee_collected_by_owner')",
+        ),
+        _partial_index(
+            "one_entry_of_a_disbursement",
+            "disbursement_id",
+            "kind",
+            unique=True,
+            where="kind IN ('carried','mpesa_charge')",
+        ),
+        _partial_index("ix_payable_owner", "owner_id", "id", where="status IN ('pending','failed','processing')"),
+        _partial_index("ix_payable_open", "status", "id", where="status IN ('pending','failed','processing')"),
+        _partial_index("ix_payable_share_of_nothing", "id", where="kind = 'share' AND amount_cents = 0"),
+        _partial_index("ix_payable_taken_back", "id", where="kind IN ('reversal','reallocated')"),
+        _partial_index("ix_payable_owner_collected", "id", where="kind = 'fee_collected_by_owner'"),
+        _partial_index("ix_payable_booked", "booked_at", where="kind = 'share'"),
+        Index("ix_payable_payment", "payment_id", "kind"),
+        Index("ix_payable_disbursement", "disbursement_id"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    owner_id: int = _key("owner.id", index=False)
+    kind: str
+    amount_cents: int = _cents()
+    payment_id: int | None = _key("payment.id", null=True, index=False)
+    disbursement_id: int | None = _key("disbursement.id", null=True, index=False)
+    refund_id: int | None = _key("refund.id", null=True, index=False)
+    receipt: str | None = Field(default=None, unique=True)
+    property_id: int | None = _key("property.id", null=True, index=False)
+    paybill: str | None = None
+    account_number: str | None = None
+    payable_from: datetime = _moment()
+    status: str
+    reason: str | None = None
+    reference: str | None = None
+    made_by: str
+    booked_at: datetime = _moment()
+    booked_day: int
+
+
+class DisbursementMember(SQLModel, table=True):
+    """That a disbursement settles a payable; `live` is 1 until the disbursement fails or is cancelled."""
+
+    __tablename__ = "disbursement_member"
+    __table_args__ = (
+        CheckConstraint("live = 1", name="disbursement_member_live"),
+        # The guard against paying twice.
+        _partial_index("one_live_disbursement", "payable_id", unique=True, where="live = 1"),
+        Index("one_membership", "disbursement_id", "payable_id", unique=True),
+        Index("ix_disbursement_member_payable", "payable_id", "disbursement_id"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    disbursement_id: int = _key("disbursement.id", index=False)
+    payable_id: int = _key("payable.id", index=False)
+    live: int | None = 1
+
+
+class Hold(SQLModel, table=True):
+    """Why something is not paid now: one payable, all of a property, or all of an owner."""
+
+    __table_args__ = (
+        _words("hold", "kind", ("limit", "repeated", "collection", "evidence", "person")),
+        CheckConstraint(
+            "(CASE WHEN payable_id IS NULL THEN 0 ELSE 1 END) + (CASE WHEN property_id IS NULL THEN 0 ELSE 1 END)"
+            " + (CASE WHEN owner_id IS NULL THEN 0 ELSE 1 END) = 1",
+            name="hold_scope",
+        ),
+        CheckConstraint(
+            "(ended_at IS NULL) = (ended_by IS NULL) AND (ended_at IS NULL) = (ended_reason IS NULL)", name="hold_ended"
+        ),
+        _partial_index("one_hold_of_a_payable", "payable_id", "kind", unique=True, where="ended_at IS NULL"),
+        _partial_index("one_hold_of_a_property", "property_id", "kind", unique=True, where="ended_at IS NULL"),
+        _partial_index("one_hold_of_an_owner", "owner_id", "kind", unique=True, where="ended_at IS NULL"),
+        Index("ix_hold_payable", "payable_id"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    payable_id: int | None = _key("payable.id", null=True, index=False)
+    property_id: int | None = _key("property.id", null=True, index=False)
+    owner_id: int | None = _key("owner.id", null=True, index=False)
+    kind: str
+    reason: str
+    placed_by: str
+    placed_at: datetime = _moment()
+    until: datetime | None = _moment(null=True)
+    ended_by: str | None = None
+    ended_at: datetime | None = _moment(null=True)
+    ended_reason: str | None = None
+
+
 class RevenueDay(SQLModel, table=True):
-    """What the disbursements that were completed on an East African day add up to, kept by triggers (`totals.py`)."""
+    """What was earned and paid out on an East African day, kept by triggers (`totals.py`)."""
 
     __tablename__ = "revenue_day"
     day: int | None = Field(default=None, primary_key=True)
@@ -212,16 +454,31 @@ class RevenueDay(SQLModel, table=True):
 
 
 class Payment(SQLModel, table=True):
-    """Rent asked of a tenant for a property; the owner's paybill is copied when it is asked."""
+    """Rent asked of a tenant for a property, or what money that came by itself is for.
+
+    The owner's paybill is copied when it is made. Its receipt and moment are those of its money.
+    """
 
     __table_args__ = (
-        CheckConstraint("amount_cents > 0 AND fee_cents >= 0 AND share_cents >= 0", name="payment_amounts"),
-        CheckConstraint("amount_cents = fee_cents + share_cents", name="payment_division"),
+        CheckConstraint(
+            "amount_cents > 0 AND fee_cents >= 0 AND vat_cents >= 0 AND share_cents >= 0 AND other_cents >= 0",
+            name="payment_amounts",
+        ),
+        CheckConstraint("amount_cents = fee_cents + vat_cents + share_cents + other_cents", name="payment_division"),
         CheckConstraint("fee_cents % 100 = 0", name="payment_fee"),
         CheckConstraint("method <> 'mpesa' OR amount_cents % 100 = 0", name="payment_whole_shillings"),
-        CheckConstraint("status IN ('pending','success','failed','reversed')", name="payment_status"),
-        CheckConstraint("disbursement_id IS NULL OR status IN ('success','reversed')", name="payment_disbursed"),
-        CheckConstraint("method = 'mpesa' OR receipt IS NULL", name="payment_receipt"),
+        _words("payment", "method", METHODS),
+        _words("payment", "status", ("pending", "success", "failed", "reversed")),
+        CheckConstraint("(money_in_id IS NOT NULL) = (status IN ('success','reversed'))", name="payment_has_money"),
+        _words("payment", "reversed_because", ("refund", "reallocated", "undo")),
+        CheckConstraint(
+            "(status = 'reversed') = (reversed_because IS NOT NULL)"
+            " AND (reversed_at IS NULL) = (reversed_because IS NULL)"
+            " AND (reversed_day IS NULL) = (reversed_because IS NULL)",
+            name="payment_reversed",
+        ),
+        Index("ix_payment_money_in", "money_in_id"),
+        _partial_index("ix_payment_reversed", "id", where="status = 'reversed'"),
         Index("ix_payment_owner", "owner_id", "id"),
         Index("ix_payment_property", "property_id", "id"),
         Index("ix_payment_phone", "phone", "id"),
@@ -239,44 +496,38 @@ class Payment(SQLModel, table=True):
     method: str = "mpesa"
     amount_cents: int = _cents()
     fee_cents: int = _cents()
+    vat_cents: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"), default=0)
     share_cents: int = _cents()
+    other_cents: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"), default=0)
     status: str
-    receipt: str | None = Field(default=None, unique=True)
+    money_in_id: int | None = _key("money_in.id", null=True, index=False)
     failure_code: str | None = None
     failure_reason: str | None = None
     owner_paybill: str
     owner_account_number: str
-    disbursement_id: int | None = _key("disbursement.id", null=True)
     note: str | None = None
     created_at: datetime = _moment()
-    paid_at: datetime | None = _moment(null=True)
+    reversed_because: str | None = None
+    reversed_at: datetime | None = _moment(null=True)
+    reversed_day: int | None = None
 
 
 class Attempt(SQLModel, table=True):
-    """One request to M-Pesa to move money, in either direction."""
+    """One request to M-Pesa to move money: rent in, a transfer to an owner, or rent back to a tenant."""
 
     __table_args__ = (
         CheckConstraint("state IN ('sending','waiting','unclear','moved','not_moved')", name="attempt_state"),
         CheckConstraint(
-            "(direction = 'collection' AND payment_id IS NOT NULL AND disbursement_id IS NULL)"
-            " OR (direction = 'payout' AND payment_id IS NULL AND disbursement_id IS NOT NULL)",
+            "(direction = 'collection' AND payment_id IS NOT NULL AND disbursement_id IS NULL AND refund_id IS NULL)"
+            " OR (direction = 'payout' AND payment_id IS NULL AND disbursement_id IS NOT NULL AND refund_id IS NULL)"
+            " OR (direction = 'refund' AND payment_id IS NULL AND disbursement_id IS NULL AND refund_id IS NOT NULL)",
             name="attempt_direction",
         ),
         CheckConstraint("amount_cents >= 100 AND amount_cents % 100 = 0", name="attempt_amount"),
-        CheckConstraint("receipt IS NULL OR state = 'moved'", name="attempt_receipt"),
-        # One live attempt per payment and direction: the guard against paying twice.
-        _partial_index(
-            "one_live_collection",
-            "payment_id",
-            unique=True,
-            where="state <> 'not_moved'",
-        ),
-        _partial_index(
-            "one_live_payout",
-            "disbursement_id",
-            unique=True,
-            where="state <> 'not_moved'",
-        ),
+        # One request per transfer, ever; a prompt that failed is followed by another payment.
+        Index("one_collection", "payment_id", unique=True),
+        Index("one_payout", "disbursement_id", unique=True),
+        Index("one_refund", "refund_id", unique=True),
         _partial_index(
             "ix_attempt_payout_began",
             "created_at",
@@ -288,8 +539,6 @@ class Attempt(SQLModel, table=True):
             "created_at",
             where="direction = 'payout' AND state = 'not_moved'",
         ),
-        Index("one_number_collection", "payment_id", "number", unique=True),
-        Index("one_number_payout", "disbursement_id", "number", unique=True),
         _partial_index(
             "ix_attempt_open",
             "next_check_at",
@@ -301,7 +550,8 @@ class Attempt(SQLModel, table=True):
     direction: str
     payment_id: int | None = _key("payment.id", null=True, index=False)
     disbursement_id: int | None = _key("disbursement.id", null=True, index=False)
-    number: int
+    refund_id: int | None = _key("refund.id", null=True, index=False)
+    short_code: str | None = None
     state: str
     token_sha256: str = Field(unique=True)
     amount_cents: int = _cents()
@@ -309,16 +559,18 @@ class Attempt(SQLModel, table=True):
     merchant_request_id: str | None = None
     conversation_id: str | None = Field(default=None, unique=True)
     originator_conversation_id: str | None = Field(default=None, unique=True)
-    receipt: str | None = Field(default=None, unique=True)
     code: str | None = None
     reason: str | None = None
     learned_by: str | None = None
     confirmed_at: datetime | None = _moment(null=True)
     created_at: datetime = _moment()
+    sent_at: datetime | None = _moment(null=True)
+    known_at: datetime | None = _moment(null=True)
     changed_at: datetime = _moment()
     next_check_at: datetime | None = _moment(null=True)
     checks: int = 0
     not_found_count: int = 0
+    first_not_found_at: datetime | None = _moment(null=True)
     not_found_at: datetime | None = _moment(null=True)
 
 
@@ -364,6 +616,7 @@ class PayoutStop(SQLModel, table=True):
     stopped_at: datetime = _moment()
     lifted_by: str | None = None
     lifted_at: datetime | None = _moment(null=True)
+    lifted_reason: str | None = None
 
 
 class BalanceReading(SQLModel, table=True):
@@ -395,6 +648,7 @@ class InboxItem(SQLModel, table=True):
             "body_bytes",
             where="stranger_sha256 IS NOT NULL",
         ),
+        _partial_index("ix_inbox_unread_or_held", "token_sha256", where="state IN ('new','held')"),
         _partial_index("ix_inbox_new", "id", where="state = 'new'"),
         _partial_index(
             "ix_inbox_held",
@@ -454,11 +708,17 @@ class JournalEntry(SQLModel, table=True):
     hash: str = ""
 
 
+AUDIENCES = (
+    *("owner by e-mail", "owner by SMS", "tenant by e-mail", "tenant by SMS"),
+    *("operator", "operator by e-mail", "operator by SMS"),
+)
+
+
 class Notice(SQLModel, table=True):
     """News for an owner or the operator: the outbox from which it is told, once."""
 
     __table_args__ = (
-        CheckConstraint("audience IN ('owner by e-mail','owner by SMS','operator')", name="notice_audience"),
+        _words("notice", "audience", AUDIENCES),
         CheckConstraint("state IN ('new','sending','sent','failed','unknown')", name="notice_state"),
         Index("one_notice", "kind", "subject", "audience", unique=True),
         _partial_index(
@@ -490,7 +750,7 @@ class Access(SQLModel, table=True):
     """Somebody who may use rentpay with a token; the token itself is not kept, only its scrypt hash."""
 
     __table_args__ = (
-        CheckConstraint("role IN ('admin','owner','tenant')", name="access_role"),
+        _words("access", "role", ("admin", "owner", "tenant", "clerk", "accountant", "service")),
         CheckConstraint(
             "(role = 'owner') = (owner_id IS NOT NULL) AND (role = 'tenant') = (tenant_id IS NOT NULL)",
             name="access_of",

@@ -8,8 +8,9 @@ arrives with a token of ours, of another request, of nobody, or with none. After
 
 * every body was read or held, and none tripped the reader up;
 * a payment is paid, and a payout completed, only if a body with its own token says so with its own amount;
+* money came in only for payments, and to the cent what was asked;
 * a receipt that is known never changes, and no two requests have the same;
-* a payout leaves only for a paid payment, and only one may be open or have moved money;
+* a payout leaves only for a paid payment, once a transfer, and only one of a share may be open or have moved money;
 * an honest callback behind all of them is believed at once.
 """
 
@@ -198,11 +199,12 @@ class Stage:
     def _payments_by_token(self) -> Callable[[str], int]:
         def payment_of(token: str) -> int:
             rows = self._read(
-                "SELECT p.id FROM payment p JOIN attempt a ON a.disbursement_id = p.disbursement_id"
-                " WHERE a.token_sha256 = :digest",
+                "SELECT y.payment_id FROM attempt a JOIN disbursement_member m ON m.disbursement_id = a.disbursement_id"
+                " JOIN payable y ON y.id = m.payable_id WHERE a.token_sha256 = :digest AND y.kind = 'share'",
                 digest=inbox.token_sha256(token),
             )
-            return int(rows[0]["id"])
+            assert len(rows) == 1, f"a payout left for the payments {rows}, and one was due"
+            return int(rows[0]["payment_id"])
 
         return payment_of
 
@@ -267,7 +269,9 @@ class Stage:
 
     def _payments(self, condition: str) -> set[int]:
         rows = self._read(
-            "SELECT p.id FROM payment p LEFT JOIN disbursement d ON d.id = p.disbursement_id WHERE " + condition
+            "SELECT DISTINCT p.id FROM payment p LEFT JOIN payable y ON y.payment_id = p.id AND y.kind = 'share'"
+            " LEFT JOIN disbursement_member m ON m.payable_id = y.id"
+            " LEFT JOIN disbursement d ON d.id = m.disbursement_id WHERE " + condition
         )
         return {row["id"] for row in rows}
 
@@ -275,19 +279,48 @@ class Stage:
         """Everything that must hold after any bodies at all."""
         paid = self._payments("p.status = 'success'")
         assert paid <= self.told_paid, f"paid without a word: {paid - self.told_paid}"
-        completed = self._payments("d.status = 'completed'")
+        completed = self._payments("y.status = 'completed' OR d.status IN ('completed','settled')")
         assert completed <= self.told_completed, f"completed without a word: {completed - self.told_completed}"
-        rows = self._read("SELECT id, receipt FROM attempt WHERE receipt IS NOT NULL")
-        now = {row["id"]: row["receipt"] for row in rows}
+        self._check_receipts()
+        for trouble, query in NEVER.items():
+            found = self._read(query)
+            assert found == [], f"{trouble}: {found}"
+
+    def _check_receipts(self) -> None:
+        now = {row["id"]: row["receipt"] for row in self._read(RECEIPTS)}
         assert len(set(now.values())) == len(now), "two requests have the same receipt"
         changed = {number for number, receipt in self.receipts.items() if now.get(number) != receipt}
         assert not changed, f"the receipts of {changed} changed"
         self.receipts = now
-        twice = self._read(
-            "SELECT disbursement_id FROM attempt WHERE disbursement_id IS NOT NULL AND state <> 'not_moved'"
-            " GROUP BY disbursement_id HAVING COUNT(*) > 1"
-        )
-        assert twice == [], f"sent twice: {twice}"
+
+
+RECEIPTS = """
+SELECT a.id, coalesce(i.receipt, d.receipt) AS receipt
+  FROM attempt a LEFT JOIN payment p ON p.id = a.payment_id LEFT JOIN money_in i ON i.id = p.money_in_id
+  LEFT JOIN disbursement d ON d.id = a.disbursement_id
+ WHERE i.receipt IS NOT NULL OR d.receipt IS NOT NULL
+"""
+"""The receipt of each request of which one is known; it stands with the money that moved."""
+NEVER = {
+    "two movements have the same receipt": """
+SELECT receipt FROM (SELECT receipt FROM money_in UNION ALL SELECT receipt FROM disbursement
+                     UNION ALL SELECT receipt FROM refund UNION ALL SELECT receipt FROM payable) AS every
+ WHERE receipt IS NOT NULL GROUP BY receipt HAVING count(*) > 1
+""",
+    "money came in that nobody was asked for": """
+SELECT i.id FROM money_in i LEFT JOIN payment p ON p.money_in_id = i.id AND p.status = 'success'
+ GROUP BY i.id, i.amount_cents, i.allocated_cents
+HAVING count(p.id) <> 1 OR min(p.amount_cents) <> i.amount_cents OR i.allocated_cents <> i.amount_cents
+""",
+    "a transfer was sent twice": """
+SELECT disbursement_id FROM attempt WHERE disbursement_id IS NOT NULL GROUP BY disbursement_id HAVING count(*) > 1
+""",
+    "a share was sent twice": """
+SELECT m.payable_id FROM disbursement_member m JOIN attempt a ON a.disbursement_id = m.disbursement_id
+ WHERE a.state <> 'not_moved' GROUP BY m.payable_id HAVING count(DISTINCT a.id) > 1
+""",
+}
+"""What no body may bring about, and the rows that would show it."""
 
 
 # --- what a body says, by a reading of its own -----------------------------------------------------------------------

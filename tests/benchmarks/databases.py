@@ -1,9 +1,12 @@
 """Databases as a platform has them after three years: rows made by arithmetic and written through the real schema.
 
 The history is the same whenever it is made, but for its moments, which end now: payments of all properties in turn,
-month by month, each with its attempts, callbacks and journal. One tenant in fifty did not pay, one owner in a hundred
-was paid at the second attempt, one owner has a twentieth of the properties. After the history come payments that are
-still open; how many does not depend on the size of the history, so that what grows is the history alone.
+month by month, each with its money, its owner's share, its transfers, attempts, callbacks and journal. One tenant in
+fifty did not pay, one owner in a hundred was paid by the second transfer, one owner has a twentieth of the properties.
+After the history come payments that are still open; how many does not depend on the size of the history, so that what
+grows is the history alone.
+
+All rows take the steps that the schema's triggers want, which refuse what could not have been and keep the sums.
 """
 
 from __future__ import annotations
@@ -54,6 +57,7 @@ def sqlite(bench: Bench, name: str, size: Size) -> Path:
         _make_schema(bench, f"sqlite:///{path}")
         with closing(sqlite3.connect(path)) as connection:
             fill(connection, size)
+            _check(connection, size)
     return path
 
 
@@ -69,13 +73,16 @@ def postgresql(bench: Bench, url: str, source: Path) -> None:
 
     _make_schema(bench, url)
     with closing(sqlite3.connect(source)) as there, psycopg.connect(url.replace("+psycopg", "", 1)) as here:
-        for table in ("owner", "property", "tenant", *IN_ORDER):
+        for table in TABLES:
+            here.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")  # rows come as they ended, with their sums
             rows = there.execute(f"SELECT * FROM {table}")
             columns = ", ".join(column[0] for column in rows.description)
             with here.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as sink:
                 for row in rows:
                     sink.write_row(row)
-            here.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))")
+            here.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+            if table != "revenue_day":
+                here.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))")
 
 
 def _make_schema(bench: Bench, url: str) -> None:
@@ -107,10 +114,18 @@ def fill(connection: sqlite3.Connection, size: Size) -> None:
         with connection:
             chunk = (_plan(number, size, now) for number in range(first, min(first + CHUNK, last + 1)))
             connection.executemany("INSERT INTO plan VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", chunk)
-            for table in IN_ORDER.values():
-                connection.execute(table)
+            for statement in (*RENT_IN, *PAID_OUT.format(n=1).split(";"), *PAID_OUT.format(n=2).split(";"), *BESIDES):
+                connection.execute(statement)
             connection.execute("DELETE FROM plan")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _check(connection: sqlite3.Connection, size: Size) -> None:
+    """Raise `RuntimeError` if there is not as much of everything as there should be."""
+    told = connection.execute(COUNTS, (size.settled,)).fetchone()
+    in_order = (size.asked, size.due, size.failed, 0, 0, 0)
+    if told != in_order:
+        raise RuntimeError(f"The database should have {in_order} rows of each kind, and has {told}")
 
 
 def _plan(number: int, size: Size, now: int) -> tuple[object, ...]:
@@ -139,6 +154,11 @@ def rent_cents(place: int) -> int:
 def owner_of(place: int, size: Size) -> int:
     """Owner 1 has a twentieth of the properties, every other owner about twenty."""
     return 1 if place % 20 == 0 else 2 + place % (size.properties // 20)
+
+
+def first_transfer(size: Size) -> int:
+    """The number that no transfer of the history reaches."""
+    return 3 * size.settled + 3
 
 
 def token(attempt: int) -> str:
@@ -195,47 +215,82 @@ TENANT = """
 INSERT INTO tenant (id, name, phone, property_id, created_at)
 VALUES (?1, 'Tenant ' || ?1, 254700000000 + ?1, ?1, 0)
 """
-IN_ORDER = {
-    "disbursement": """
-INSERT INTO disbursement (id, owner_id, paybill, account_number, payment_count, collected_cents, fee_cents,
-       amount_cents, charge_cents, status, transaction_id, failure_code, failure_reason, advice, created_at,
-       completed_at, completed_day)
-SELECT number, owner, 600000 + place % 1000, 'H' || place, 1, rent, fee, rent - fee,
-       iif(share = 'completed', 500, NULL), share, iif(share = 'completed', receipt(3 * number + tries), NULL),
-       iif(share = 'failed', '17', NULL), iif(share = 'failed', 'System internal error.', NULL),
-       iif(share = 'failed', 'send again', NULL), at + 20000, iif(share = 'completed', at + 90000, NULL),
-       iif(share = 'completed', CAST(strftime('%Y%m%d', at / 1000 + 90 + 3 * 3600, 'unixepoch') AS INTEGER), NULL)
-  FROM plan WHERE share IS NOT NULL
+RENT_IN = (
+    """
+INSERT INTO money_in (id, way, received_by, amount_cents, receipt, short_code, paid_at, booked_at, learned_by)
+SELECT number, 'stk', 'platform', rent, receipt(3 * number), '174379', at + 20000, at + 20000, 'callback'
+  FROM plan WHERE status = 'success'
 """,
-    "payment": """
+    """
 INSERT INTO payment (id, owner_id, property_id, tenant_id, phone, method, amount_cents, fee_cents, share_cents, status,
-       receipt, failure_code, failure_reason, owner_paybill, owner_account_number, disbursement_id, created_at, paid_at)
+       money_in_id, failure_code, failure_reason, owner_paybill, owner_account_number, created_at)
 SELECT number, owner, place, place, 254700000000 + place, 'mpesa', rent, fee, rent - fee, status,
-       iif(status = 'success', receipt(3 * number), NULL), iif(status = 'failed', '1032', NULL),
-       iif(status = 'failed', 'Request cancelled by user.', NULL), 600000 + place % 1000, 'H' || place,
-       iif(share IS NULL, NULL, number), at, iif(status = 'success', at + 20000, NULL)
+       iif(status = 'success', number, NULL), iif(status = 'failed', '1032', NULL),
+       iif(status = 'failed', 'Request cancelled by user.', NULL), 600000 + place % 1000, 'H' || place, at
   FROM plan
 """,
-    "attempt": """
-INSERT INTO attempt (id, direction, payment_id, number, state, token_sha256, amount_cents, checkout_request_id,
-       merchant_request_id, receipt, code, learned_by, created_at, changed_at, next_check_at, checks, not_found_count,
-       disbursement_id, conversation_id, originator_conversation_id)
-SELECT 3 * number, 'collection', number, 1,
+    """
+INSERT INTO attempt (id, direction, payment_id, short_code, state, token_sha256, amount_cents, checkout_request_id,
+       merchant_request_id, code, learned_by, created_at, changed_at, next_check_at, checks, not_found_count)
+SELECT 3 * number, 'collection', number, '174379',
        CASE status WHEN 'success' THEN 'moved' WHEN 'failed' THEN 'not_moved' ELSE 'waiting' END,
        token_sha256(3 * number), rent, 'ws_CO_' || (3 * number), 'm-' || (3 * number),
-       iif(status = 'success', receipt(3 * number), NULL), iif(status = 'failed', '1032', NULL),
-       iif(status = 'pending', NULL, 'callback'), at, at + 20000, iif(status = 'pending', at + 86400000, NULL), 0, 0,
-       NULL, NULL, NULL
+       iif(status = 'failed', '1032', NULL), iif(status = 'pending', NULL, 'callback'), at, at + 20000,
+       iif(status = 'pending', at + 86400000, NULL), 0, 0
   FROM plan
- UNION ALL
-SELECT 3 * number + try.n, 'payout', NULL, try.n, iif(share = 'completed' AND try.n = tries, 'moved', 'not_moved'),
-       token_sha256(3 * number + try.n), rent - fee, NULL, NULL,
-       iif(share = 'completed' AND try.n = tries, receipt(3 * number + try.n), NULL),
-       iif(share = 'completed' AND try.n = tries, NULL, '17'), 'callback', at + 60000, at + 90000, NULL, 0, 0,
-       number, 'AG_' || (3 * number + try.n), 'o-' || (3 * number + try.n)
-  FROM plan JOIN (SELECT 1 AS n UNION ALL SELECT 2) AS try ON try.n <= tries
 """,
-    "inbox": """
+    """
+INSERT INTO payable (id, owner_id, kind, amount_cents, payment_id, property_id, paybill, account_number, payable_from,
+       status, made_by, booked_at, booked_day)
+SELECT number, owner, 'share', rent - fee, number, place, 600000 + place % 1000, 'H' || place, at + 20000, 'pending',
+       'listener', at + 20000, CAST(strftime('%Y%m%d', at / 1000 + 20 + 3 * 3600, 'unixepoch') AS INTEGER)
+  FROM plan WHERE share IS NOT NULL
+""",
+)
+PAID_OUT = """
+INSERT INTO disbursement (id, way, owner_id, paybill, account_number, payment_count, collected_cents, fee_cents,
+       shares_cents, entries_cents, carried_cents, amount_cents, status, created_at)
+SELECT 3 * number + {n}, 'b2b', owner, 600000 + place % 1000, 'H' || place, 1, rent, fee, rent - fee, 0, 0, rent - fee,
+       'proposed', at + 60000
+  FROM plan WHERE tries >= {n}
+;
+INSERT INTO disbursement_member (disbursement_id, payable_id, live)
+SELECT 3 * number + {n}, number, 1 FROM plan WHERE tries >= {n}
+;
+UPDATE disbursement SET status = 'processing' FROM plan WHERE disbursement.id = 3 * plan.number + {n} AND tries >= {n}
+;
+UPDATE payable SET status = 'processing' FROM plan WHERE payable.id = number AND tries >= {n}
+;
+INSERT INTO attempt (id, direction, disbursement_id, short_code, state, token_sha256, amount_cents, conversation_id,
+       originator_conversation_id, created_at, changed_at, checks, not_found_count)
+SELECT 3 * number + {n}, 'payout', 3 * number + {n}, '174379', 'sending', token_sha256(3 * number + {n}), rent - fee,
+       'AG_' || (3 * number + {n}), 'o-' || (3 * number + {n}), at + 60000, at + 60000, 0, 0
+  FROM plan WHERE tries >= {n}
+;
+UPDATE attempt SET state = iif(share = 'completed' AND tries = {n}, 'moved', 'not_moved'),
+       code = iif(share = 'completed' AND tries = {n}, NULL, '17'), learned_by = 'callback', changed_at = at + 90000
+  FROM plan WHERE attempt.id = 3 * number + {n} AND tries >= {n}
+;
+UPDATE disbursement SET status = 'completed', receipt = receipt(3 * plan.number + {n}), mpesa_charge_cents = 500,
+       completed_at = at + 90000,
+       completed_day = CAST(strftime('%Y%m%d', at / 1000 + 90 + 3 * 3600, 'unixepoch') AS INTEGER)
+  FROM plan WHERE disbursement.id = 3 * plan.number + {n} AND tries = {n} AND share = 'completed'
+;
+UPDATE payable SET status = 'completed' FROM plan WHERE payable.id = number AND tries = {n} AND share = 'completed'
+;
+UPDATE disbursement SET status = 'failed', failure_code = '17', failure_reason = 'System internal error.',
+       advice = 'send again'
+  FROM plan WHERE disbursement.id = 3 * plan.number + {n} AND (tries > {n} OR (tries = {n} AND share = 'failed'))
+;
+UPDATE disbursement_member SET live = NULL FROM plan
+ WHERE disbursement_id = 3 * number + {n} AND (tries > {n} OR (tries = {n} AND share = 'failed'))
+;
+UPDATE payable SET status = 'failed' FROM plan
+ WHERE payable.id = number AND (tries > {n} OR (tries = {n} AND share = 'failed'))
+"""
+"""The life of the transfers that are the n-th of their shares, step by step; all but the last one failed."""
+BESIDES = (
+    """
 INSERT INTO inbox (path, token_sha256, source_ip, body, body_bytes, copies, received_at, state, outcome, payment_id,
        read_at)
 SELECT 'collection', token_sha256(3 * number), '196.201.214.200', rent_paid(3 * number, rent),
@@ -247,7 +302,7 @@ SELECT 'payout', token_sha256(3 * number + tries), '196.201.214.200', owner_paid
        length(owner_paid(3 * number + tries, rent - fee)), 1, at + 90000, 'read', 'moved', number, at + 91000
   FROM plan WHERE tries > 0
 """,
-    "journal": """
+    """
 INSERT INTO journal (at, actor, event, payment_id, attempt_id, hash, detail)
 SELECT at, 'listener', event, number, 3 * number, '', '{"amount_cents": ' || rent || ', "direction": "collection"}'
   FROM plan JOIN (SELECT 'rent asked' AS event UNION ALL SELECT 'learned')
@@ -256,4 +311,19 @@ SELECT at + 60000, 'listener', event, number, 3 * number + tries, '',
        '{"amount_cents": ' || (rent - fee) || ', "direction": "payout"}'
   FROM plan JOIN (SELECT 'payout intended' AS event UNION ALL SELECT 'learned') WHERE tries > 0
 """,
-}
+)
+TABLES = (
+    *("owner", "property", "tenant", "money_in", "payment", "payable", "disbursement", "disbursement_member"),
+    *("attempt", "inbox", "journal", "revenue_day"),
+)
+COUNTS = """
+SELECT (SELECT count(*) FROM payment WHERE status = 'pending'),
+       (SELECT count(*) FROM payable WHERE status = 'pending' AND amount_cents > 0),
+       (SELECT count(*) FROM payable y JOIN disbursement_member m ON m.payable_id = y.id AND m.live IS NULL
+           JOIN attempt a ON a.disbursement_id = m.disbursement_id AND a.state = 'not_moved' WHERE y.status = 'failed'),
+       (SELECT count(*) FROM payable WHERE status NOT IN ('completed','pending','failed')),
+       (SELECT count(*) FROM money_in WHERE allocated_cents <> amount_cents),
+       (SELECT count(*) FROM (SELECT count(*) AS number FROM payment WHERE status = 'success' AND id <= ?
+           EXCEPT SELECT coalesce(sum(payments), 0) FROM revenue_day))
+"""
+"""Rent that is asked for, shares that wait, shares that failed, and what there should be none of."""

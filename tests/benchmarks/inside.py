@@ -111,25 +111,32 @@ LEARNED = {
     "after": "moved",
     "before": "waiting",
     "changes": {
-        "attempt 90003": {"receipt": "SK00090003", "state": "moved"},
-        "disbursement 30001": {
-            "account_number": "H1",
-            "amount_cents": 807500,
-            "collected_cents": 850000,
-            "created_at": 1795411997011,
-            "fee_cents": 42500,
-            "owner_id": 3,
-            "paybill": "600001",
-            "payment_count": 1,
-            "status": "pending",
-        },
-        "payment 30001": {
-            "disbursement_id": 30001,
-            "failure_code": None,
+        "attempt 90003": {"state": "moved"},
+        "money_in 30201": {
+            "amount_cents": 850000,
+            "booked_at": 1795411997011,
+            "learned_by": "callback",
             "paid_at": 1795411997011,
             "receipt": "SK00090003",
-            "status": "success",
+            "received_by": "platform",
+            "short_code": "174379",
+            "way": "stk",
         },
+        "payable 30201": {
+            "account_number": "H1",
+            "amount_cents": 807500,
+            "booked_at": 1795411997011,
+            "booked_day": 20261123,
+            "kind": "share",
+            "made_by": "listener",
+            "owner_id": 3,
+            "payable_from": 1795411997011,
+            "paybill": "600001",
+            "payment_id": 30001,
+            "property_id": 1,
+            "status": "pending",
+        },
+        "payment 30001": {"failure_code": None, "money_in_id": 30201, "status": "success"},
     },
     "direction": "collection",
     "evidence": "moved",
@@ -154,20 +161,25 @@ def read_with_bare_sql(connection: sqlite3.Connection, size: int) -> None:
         receipt = items[1]["Value"]
         attempt, payment = run("SELECT id, payment_id FROM attempt WHERE token_sha256 = ?", (digest,)).fetchone()
         run(
-            "UPDATE attempt SET state = 'moved', receipt = ?, learned_by = 'callback', changed_at = ?,"
-            " next_check_at = NULL WHERE id = ? AND state = 'waiting'",
-            (receipt, now, attempt),
+            "UPDATE attempt SET state = 'moved', learned_by = 'callback', changed_at = ?, next_check_at = NULL"
+            " WHERE id = ? AND state = 'waiting'",
+            (now, attempt),
         )
-        share = run(
-            "INSERT INTO disbursement (owner_id, paybill, account_number, payment_count, collected_cents, fee_cents,"
-            " amount_cents, status, created_at) SELECT owner_id, owner_paybill, owner_account_number, 1, amount_cents,"
-            " fee_cents, share_cents, 'pending', ? FROM payment WHERE id = ?",
-            (now, payment),
+        money = run(
+            "INSERT INTO money_in (way, received_by, amount_cents, receipt, short_code, paid_at, booked_at, learned_by)"
+            " SELECT 'stk', 'platform', amount_cents, ?, short_code, ?, ?, 'callback' FROM attempt WHERE id = ?",
+            (receipt, now, now, attempt),
         ).lastrowid
         run(
-            "UPDATE payment SET status = 'success', receipt = ?, paid_at = ?, disbursement_id = ?"
-            " WHERE id = ? AND status = 'pending'",
-            (receipt, now, share, payment),
+            "UPDATE payment SET status = 'success', money_in_id = ? WHERE id = ? AND status = 'pending'",
+            (money, payment),
+        )
+        run(
+            "INSERT INTO payable (owner_id, kind, amount_cents, payment_id, property_id, paybill, account_number,"
+            " payable_from, status, made_by, booked_at, booked_day)"
+            " SELECT owner_id, 'share', share_cents, id, property_id, owner_paybill, owner_account_number, ?,"
+            " 'pending', 'listener', ?, ? FROM payment WHERE id = ?",
+            (now, now, 20261123, payment),
         )
         run(
             "UPDATE inbox SET state = 'read', outcome = 'moved', read_at = ?, payment_id = ? WHERE id = ?",
@@ -196,7 +208,7 @@ def revenue(path: str, count: str, month: str) -> dict[str, Pairs]:
     connection = sqlite3.connect(path)
     scan = (
         "SELECT completed_day / 100, count(*), sum(collected_cents), sum(fee_cents), sum(amount_cents)"
-        " FROM disbursement NOT INDEXED WHERE status = 'completed' GROUP BY 1 ORDER BY 1"
+        " FROM disbursement NOT INDEXED WHERE status IN ('completed','settled') GROUP BY 1 ORDER BY 1"
     )
 
     def scanned(_: int) -> float:
@@ -255,9 +267,7 @@ class Platform:
         self.rt.new_token = self._new_token
         reader = self.rt.reader
         self.properties = int((reader.one("SELECT max(id) AS n FROM property") or {})["n"])
-        self.settled = int(
-            (reader.one("SELECT count(*) AS n FROM payment WHERE disbursement_id IS NOT NULL") or {})["n"]
-        )
+        self.settled = int((reader.one("SELECT count(*) AS n FROM payable WHERE kind = 'share'") or {})["n"])
 
     def journey(self, number: int) -> Iterator[tuple[str, float]]:
         """The life of one payment, and a look at the whole, with the seconds of each step."""

@@ -108,9 +108,10 @@ def _check_each_paid_once(url: str, size: Size) -> None:
 
     with psycopg.connect(url.replace("+psycopg", "", 1)) as connection:
         told = connection.execute(
-            "SELECT count(*), count(DISTINCT disbursement_id) FROM attempt"
-            " WHERE direction = 'payout' AND disbursement_id > %s",
-            (size.settled,),
+            "SELECT count(*), count(DISTINCT a.disbursement_id), count(DISTINCT m.payable_id) FROM attempt a"
+            " JOIN disbursement_member m ON m.disbursement_id = a.disbursement_id"
+            " WHERE a.direction = 'payout' AND a.disbursement_id >= %s",
+            (databases.first_transfer(size),),
         ).fetchone()
-    if told != (size.asked, size.asked):
+    if told != (size.asked, size.asked, size.asked):
         raise RuntimeError(f"Each of {size.asked} owners should have been paid once: {told}")

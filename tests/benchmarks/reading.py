@@ -32,21 +32,24 @@ def owners_page(bench: Bench) -> Iterator[Figure]:
 
 
 COLUMNS = """
-SELECT p.id, p.status, p.amount_cents / 100, 'KES', p.fee_cents / 100, p.receipt, p.receipt IS NULL, p.method,
+SELECT p.id, p.status, p.amount_cents / 100, 'KES', p.fee_cents / 100, i.receipt, i.receipt IS NULL, p.method,
        c.state = 'unclear', substr(p.phone, 1, 6) || '***' || substr(p.phone, 10), pr.id, pr.name, o.id, o.name, t.id,
        t.name, strftime('%Y-%m-%dT%H:%M:%SZ', p.created_at / 1000, 'unixepoch'),
-       strftime('%Y-%m-%dT%H:%M:%SZ', p.paid_at / 1000, 'unixepoch'), p.failure_code, p.failure_reason, p.note,
-       p.owner_paybill, p.owner_account_number, d.status, x.state = 'unclear', d.amount_cents / 100, d.transaction_id,
+       strftime('%Y-%m-%dT%H:%M:%SZ', i.paid_at / 1000, 'unixepoch'), p.failure_code, p.failure_reason, p.note,
+       p.owner_paybill, p.owner_account_number, y.status, x.state = 'unclear', p.share_cents / 100, d.receipt,
        strftime('%Y-%m-%dT%H:%M:%SZ', d.completed_at / 1000, 'unixepoch'), d.failure_reason, c.checkout_request_id,
        c.merchant_request_id, x.conversation_id
   FROM payment p
   JOIN owner o ON o.id = p.owner_id
   JOIN property pr ON pr.id = p.property_id
   LEFT JOIN tenant t ON t.id = p.tenant_id
-  LEFT JOIN disbursement d ON d.id = p.disbursement_id
-  LEFT JOIN attempt c ON c.payment_id = p.id AND c.number = 1
-  LEFT JOIN attempt x ON x.disbursement_id = p.disbursement_id
-        AND x.number = (SELECT max(y.number) FROM attempt y WHERE y.disbursement_id = p.disbursement_id)
+  LEFT JOIN money_in i ON i.id = p.money_in_id
+  LEFT JOIN payable y ON y.payment_id = p.id AND y.kind = 'share'
+  LEFT JOIN disbursement d ON d.id = (SELECT max(m.disbursement_id) FROM disbursement_member m
+        JOIN disbursement made ON made.id = m.disbursement_id AND made.status NOT IN ('proposed','cancelled')
+        WHERE m.payable_id = y.id)
+  LEFT JOIN attempt c ON c.payment_id = p.id
+  LEFT JOIN attempt x ON x.disbursement_id = d.id
  ORDER BY p.id DESC
 """
 """The columns of our spreadsheet, from the same tables, in the same order."""

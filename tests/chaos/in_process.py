@@ -44,8 +44,9 @@ from sqlalchemy import inspect
 from rentpay_cli.core.brake import PAUSE
 from rentpay_cli.core.codes import Advice
 from rentpay_cli.core.ledger import Facts, out_of_balance_cents, trial_balance
+from rentpay_cli.core.payout import HoldKind
 from rentpay_cli.daraja.client import Mpesa
-from rentpay_cli.errors import NeedsAttention, RentpayError
+from rentpay_cli.errors import NeedsAttention, RentpayError, RuleRefused
 from rentpay_cli.flows import collect, payouts, resolve
 from rentpay_cli.flows import register as registering
 from rentpay_cli.flows.brake import may_begin_by_itself, send_all
@@ -65,6 +66,14 @@ BEGIN = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 PROPERTIES = 3
 LONGEST_SLICE = 250
 """How many seeds a process plays before it tells of them."""
+
+
+_ATTEMPTS = """
+SELECT a.*, coalesce(d.receipt, i.receipt) AS receipt FROM attempt a
+  LEFT JOIN disbursement d ON d.id = a.disbursement_id
+  LEFT JOIN payment p ON p.id = a.payment_id LEFT JOIN money_in i ON i.id = p.money_in_id
+ ORDER BY a.id
+"""
 
 
 class Violation(AssertionError):
@@ -154,16 +163,21 @@ class Chaos:
 
     def _may_leave(self, token: str) -> None:
         """A payout is about to reach M-Pesa: the rent that it passes on must have come in, with a receipt."""
-        row = self.rt.reader.one(
-            """
-            SELECT p.id, p.receipt FROM payment p JOIN attempt a ON a.disbursement_id = p.disbursement_id
-             WHERE a.token_sha256 = :digest
-            """,
-            digest=token_sha256(token),
+        rows = list(
+            self.rt.reader.rows(
+                """
+                SELECT p.id, i.receipt FROM attempt a
+                  JOIN disbursement_member m ON m.disbursement_id = a.disbursement_id
+                  JOIN payable y ON y.id = m.payable_id AND y.kind = 'share'
+                  JOIN payment p ON p.id = y.payment_id JOIN money_in i ON i.id = p.money_in_id
+                 WHERE a.token_sha256 = :digest
+                """,
+                digest=token_sha256(token),
+            )
         )
-        self._must(row is not None, "a payout left that is not in the database")
-        if row is not None:
-            came = [deed.receipt for deed in self.mpesa.deeds if deed.kind == "stk" and deed.moved]
+        self._must(bool(rows), "a payout left that is not in the database")
+        came = [deed.receipt for deed in self.mpesa.deeds if deed.kind == "stk" and deed.moved]
+        for row in rows:
             self._must(row["receipt"] in came, f"payment {row['id']} was paid out before its receipt was known")
 
     def _register(self) -> None:
@@ -263,13 +277,28 @@ class Chaos:
     def _release(self) -> None:
         """An operator has looked at what is held, such as a payout that looks like one that was made."""
         for row in list(reads.payments(self.rt.reader, limit=1000)):
-            if row["held_reason"] is not None:
+            if row["hold_kind"] == HoldKind.EVIDENCE:
+                self._rule_on_evidence(row)
+            elif row["held_reason"] is not None:
                 payouts.release(self.rt, row["id"], "compared with the statement")
+
+    def _rule_on_evidence(self, row: readonly.Row) -> None:
+        """The statement tells which of the transfers that count as not paid were paid after all."""
+        for attempt in reads.attempts(self.rt.reader, row["id"]):
+            deed = self._deed_of(attempt)
+            if attempt["direction"] == "payout" and attempt["state"] == "not_moved" and deed is not None:
+                receipt = deed.receipt if deed.moved else None
+                ruling = resolve.read_ruling(
+                    row["id"], receipt, receipt is None, "the paybill's statement", attempt["number"]
+                )
+                with contextlib.suppress(RuleRefused):  # nothing contradicts this one
+                    resolve.resolve(self.rt, ruling)
 
     def _some_payment(self) -> int:
         """Mostly one whose share is to be sent, now and then any."""
         waiting = (
-            "SELECT p.id FROM payment p JOIN disbursement d ON d.id = p.disbursement_id WHERE d.status <> 'completed'"
+            "SELECT p.id FROM payment p JOIN payable y ON y.payment_id = p.id AND y.kind = 'share'"
+            " WHERE y.status <> 'completed'"
         )
         rows = list(
             self.rt.reader.rows(
@@ -316,7 +345,7 @@ class Chaos:
                 return  # everybody has had a turn, and nobody had anything left to do
 
     def _has_open_shares(self) -> bool:
-        open_share = "SELECT id FROM disbursement WHERE status IN ('pending', 'processing', 'failed')"
+        open_share = "SELECT id FROM payable WHERE status IN ('pending', 'processing', 'failed')"
         return self.rt.reader.one(open_share) is not None
 
     def _chase_all(self) -> None:
@@ -353,7 +382,7 @@ class Chaos:
             self._must(not (askable and deed), f"attempt {attempt['id']} is still {attempt['state']}")
 
     def _check(self) -> None:
-        attempts = list(self.rt.reader.rows("SELECT * FROM attempt ORDER BY id"))
+        attempts = list(self.rt.reader.rows(_ATTEMPTS))
         payments = list(reads.payments(self.rt.reader, limit=1000))
         self._check_inbox()
         self._check_journal()
@@ -379,15 +408,17 @@ class Chaos:
                 self._must(deed is not None and deed.receipt == attempt["receipt"], "a receipt is not M-Pesa's")
 
     def _check_payouts(self, attempts: list[readonly.Row]) -> None:
-        by_disbursement: dict[int, list[readonly.Row]] = {}
-        for attempt in attempts:
-            if attempt["direction"] == "payout":
-                by_disbursement.setdefault(attempt["disbursement_id"], []).append(attempt)
-        for tries in by_disbursement.values():
+        """By M-Pesa's books each payable was settled by one transfer at most, and none was sent again in doubt."""
+        of_disbursement = {each["disbursement_id"]: each for each in attempts if each["direction"] == "payout"}
+        by_payable: dict[int, list[readonly.Row]] = {}
+        for member in self.rt.reader.rows("SELECT * FROM disbursement_member ORDER BY disbursement_id, payable_id"):
+            if member["disbursement_id"] in of_disbursement:
+                by_payable.setdefault(member["payable_id"], []).append(of_disbursement[member["disbursement_id"]])
+        for payable, tries in by_payable.items():
             moved = [deed for each in tries if (deed := self._deed_of(each)) and deed.moved]
-            self._must(len(moved) <= 1, f"disbursement {tries[0]['disbursement_id']} was paid {len(moved)} times")
+            self._must(len(moved) <= 1, f"payable {payable} was paid {len(moved)} times")
             doubtful = [each for each in tries[:-1] if each["state"] != "not_moved"]
-            self._must(not doubtful, f"disbursement {tries[0]['disbursement_id']} was sent again in doubt")
+            self._must(not doubtful, f"payable {payable} was sent again in doubt")
 
     def _check_books(self, payments: list[readonly.Row]) -> None:
         came = sum(deed.amount for deed in self.mpesa.deeds if deed.kind == "stk" and deed.moved)
@@ -396,7 +427,7 @@ class Chaos:
         self._must(out_of_balance_cents(trial_balance(facts)) == 0, "the books do not balance")
         self._must(facts.collected_cents == came * 100, f"{facts.collected_cents / 100} booked in, {came} came")
         self._must(facts.paid_out_cents == went * 100, f"{facts.paid_out_cents / 100} booked out, {went} went")
-        kept = sum(row["fee_cents"] for row in payments if row["status"] == "success" and row["disbursement_id"])
+        kept = sum(row["fee_cents"] for row in payments if row["status"] == "success" and row["payable_id"])
         self._must(went * 100 <= came * 100 - kept, f"{went} went out of {came} that came, {kept / 100} kept")
 
     def _check_journal(self) -> None:

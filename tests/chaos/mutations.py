@@ -21,17 +21,19 @@ from unittest.mock import Mock, patch
 from sqlalchemy import text
 
 from rentpay_cli.core.attempt import LIFE, State
-from rentpay_cli.core.disburse import DisbursementStatus, PaymentStatus, Refusal, Share
 from rentpay_cli.core.evidence import NotMoved, Refused, Unanswered
+from rentpay_cli.core.payout import Facts, PayableStatus, PaymentStatus, Refusal
 from rentpay_cli.daraja.incoming import payment_reply
 from rentpay_cli.flows.disburse import plan_retry, preview
 from rentpay_cli.flows.learn import Source, learn
+from rentpay_cli.flows.read_inbox import read_inbox
 from rentpay_cli.flows.send import Claimed, NotSent, claim, put_on_wire
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import attempts, disbursements
+from rentpay_cli.store import attempts
 from rentpay_cli.store.attempts import token_sha256
 from rentpay_cli.store.engine import Database
-from rentpay_cli.store.tables import Disbursement
+from rentpay_cli.store.write import disbursements, payables
+from rentpay_cli.store.write.payables import Candidate
 from tests.chaos.in_process import Chaos, Violation, databases, run_seed
 from tests.chaos.mpesa import ChaoticMpesa, Deed, Delivery, Faults
 
@@ -62,32 +64,32 @@ def untouched(_: str) -> None:
 def code_ignores_earlier_attempts() -> Iterator[None]:
     """The rules in code look at the tenant's payment, but no longer at what was sent before."""
 
-    def careless(share: Share, **_: Any) -> Refusal | None:
-        if share.payment_status is not PaymentStatus.SUCCESS:
+    def careless(facts: Facts, **_: Any) -> Refusal | None:
+        if facts.payment_status is not PaymentStatus.SUCCESS:
             return Refusal.NOT_PAID
-        if share.status in (DisbursementStatus.NOT_REQUIRED, DisbursementStatus.COMPLETED):
+        if facts.status in (PayableStatus.NOT_REQUIRED, PayableStatus.COMPLETED):
             return Refusal.COMPLETED
-        return None if share.has_receipt else Refusal.NO_RECEIPT
+        return None if facts.has_receipt else Refusal.NO_RECEIPT
 
     with (
         patch("rentpay_cli.flows.disburse.why_not", careless),
         patch("rentpay_cli.flows.send.why_not", careless),
-        patch("rentpay_cli.store.disbursements.lock_to_be_sent", disbursements.get),
+        patch("rentpay_cli.store.write.payables.lock_to_be_sent", payables.get),
     ):
         yield
 
 
 @contextmanager
 def compare_and_set_only_sets() -> Iterator[None]:
-    """A disbursement moves on from whatever state it is in."""
+    """A payable moves on from whatever state it is in."""
 
-    def set_only(session: Any, disbursement: Disbursement, to: DisbursementStatus, **changes: Any) -> None:
-        for name, value in {"status": to.value, **changes}.items():
-            setattr(disbursement, name, value)
-        session.add(disbursement)
+    def set_only(session: Any, numbers: Any, _: Any, to: PayableStatus) -> None:
+        for payable in payables.lock(session, numbers):
+            payable.status = to.value
+            session.add(payable)
         session.flush()
 
-    with patch("rentpay_cli.store.disbursements.move", set_only):
+    with patch("rentpay_cli.store.write.payables.move", set_only):
         yield
 
 
@@ -101,9 +103,7 @@ def commits_after_sending() -> Iterator[None]:
             planned = preview(rt, payment_id)
             if isinstance(planned, NotSent):
                 return
-            claimed = claim(
-                rt, lambda session: disbursements.lock_to_be_sent(session, planned.disbursement_id), mended=()
-            )
+            claimed = claim(rt, lambda session: payables.lock_to_be_sent(session, planned.payable_id), mended=())
             if isinstance(claimed, Claimed):
                 reply = put_on_wire(rt, claimed)
                 learn(session, claimed.attempt_id, reply, source=Source.REPLY, actor=rt.actor, at=rt.now())
@@ -134,19 +134,13 @@ def late_failure_overturns_success() -> Iterator[None]:
 @contextmanager
 def an_end_can_be_undone() -> Iterator[None]:
     """Whatever a success left behind is wiped out by a failure, so that no constraint is in its way."""
-    move_disbursement, move_attempt = disbursements.move, attempts.move
+    fail = disbursements.fail
 
-    def wipe_disbursement(session: Any, row: Any, to: DisbursementStatus, **changes: Any) -> None:
-        wiped = {"completed_at": None, "completed_day": None, "transaction_id": None}
-        move_disbursement(session, row, to, **(wiped if to is DisbursementStatus.FAILED else {}), **changes)
+    def wipe(session: Any, row: Any, **changes: Any) -> None:
+        wiped = {"completed_at": None, "completed_day": None, "receipt": None, "mpesa_charge_cents": None}
+        fail(session, row, **wiped, **changes)
 
-    def wipe_attempt(session: Any, row: Any, to: State, at: Any, **changes: Any) -> None:
-        move_attempt(session, row, to, at, **({"receipt": None} if to is State.NOT_MOVED else {}), **changes)
-
-    with (
-        patch("rentpay_cli.store.disbursements.move", wipe_disbursement),
-        patch("rentpay_cli.store.attempts.move", wipe_attempt),
-    ):
+    with patch("rentpay_cli.store.write.disbursements.fail", wipe), compare_and_set_only_sets():
         yield
 
 
@@ -226,13 +220,55 @@ def _books_lag() -> Iterator[None]:
 @contextmanager
 def money_goes_out_without_a_receipt() -> Iterator[None]:
     """A payment is paid out although its receipt has not come."""
-    share = disbursements.share
+    with _facts_are(has_receipt=True):
+        yield
 
-    def trusting(*arguments: Any) -> tuple[int, Share]:
-        payment_id, found = share(*arguments)
-        return payment_id, replace(found, has_receipt=True)
 
-    with patch("rentpay_cli.store.disbursements.share", trusting):
+@contextmanager
+def _facts_are(**changed: Any) -> Iterator[None]:
+    """The guard no longer sees some of the facts about a payable."""
+    candidates = payables.candidates
+
+    def blind(*arguments: Any) -> list[Candidate]:
+        return [replace(each, facts=replace(each.facts, **changed)) for each in candidates(*arguments)]
+
+    with patch("rentpay_cli.store.write.payables.candidates", blind):
+        yield
+
+
+@contextmanager
+def contrary_evidence_is_not_looked_for() -> Iterator[None]:
+    """M-Pesa says that a payout failed, and then that it was paid; the guard no longer sees the second word."""
+    with _failures_that_were_none(), _facts_are(is_contradicted=False, hold=None):
+        yield
+
+
+@contextmanager
+def failures_that_were_none() -> Iterator[None]:
+    """M-Pesa says that a payout failed, and then that it was paid; nothing else is changed."""
+    with _failures_that_were_none():
+        yield
+
+
+@contextmanager
+def _failures_that_were_none() -> Iterator[None]:
+    """Of some payouts that were paid a failure is told first, and that they were paid lies unread behind it."""
+    step = Chaos.step
+
+    def step_and_hear_two_things(chaos: Chaos) -> None:
+        step(chaos)
+        for deed in chaos.mpesa.deeds:
+            row = chaos.rt.reader.one(
+                "SELECT state FROM attempt WHERE token_sha256 = :digest", digest=token_sha256(deed.token)
+            )
+            if deed.kind == "b2b" and deed.moved and row and row["state"] == "waiting" and chaos.mpesa.happens(0.5):
+                result = {"ResultCode": 1, "ResultDesc": "text", "ConversationID": f"AG_{deed.number}"}
+                chaos._deliver(Delivery(chaos.now, "payout", deed.token, json.dumps({"Result": result}).encode()))
+                paid = {"ResultCode": 0, "TransactionID": deed.receipt, "ConversationID": f"AG_{deed.number}"}
+                chaos._deliver(Delivery(chaos.now, "payout", deed.token, json.dumps({"Result": paid}).encode()))
+                read_inbox(chaos.rt, limit=1)
+
+    with patch.object(Chaos, "step", step_and_hear_two_things):
         yield
 
 
@@ -303,24 +339,33 @@ class Mutation:
     noticed: bool = True
 
 
-NO_INDEX = statements("DROP INDEX one_live_payout")
+NO_INDEX = statements(
+    "DROP INDEX one_live_disbursement",
+    "DROP TRIGGER disbursement_member_joins",
+    "DROP TRIGGER disbursement_free",
+    "DROP TRIGGER payable_status_moves",
+)
 NO_TRIGGERS = statements(
     "DROP TRIGGER attempt_state_moves",
     "DROP TRIGGER attempt_set_once",
     "DROP TRIGGER disbursement_status_moves",
     "DROP TRIGGER disbursement_set_once",
+    "DROP TRIGGER disbursement_not_moved",
+    "DROP TRIGGER disbursement_member_freed",
+    "DROP TRIGGER payable_status_moves",
+    "DROP TRIGGER payable_freed",
 )
 
 MUTATIONS = (
     Mutation("nothing is taken away", (), noticed=False),
-    Mutation("the unique index is dropped; the rules in code still hold", (), NO_INDEX, noticed=False),
+    Mutation("the guards of the database are dropped; the rules in code still hold", (), NO_INDEX, noticed=False),
     Mutation(
-        "the rules in code are gone; the unique index still holds",
+        "the rules in code are gone; the guards of the database still hold",
         (code_ignores_earlier_attempts, compare_and_set_only_sets),
         noticed=False,
     ),
     Mutation(
-        "the unique index is dropped, and the rules in code are gone",
+        "the guards of the database are dropped, and the rules in code are gone",
         (code_ignores_earlier_attempts, compare_and_set_only_sets),
         NO_INDEX,
     ),
@@ -332,6 +377,8 @@ MUTATIONS = (
     Mutation("one answer of no record is taken for proof", (one_no_record_is_proof,)),
     Mutation("a change is made that the journal does not tell of", (changes_behind_the_journal,)),
     Mutation("money goes out before the receipt is known", (money_goes_out_without_a_receipt,)),
+    Mutation("a success follows a failure; the guard sees it", (failures_that_were_none,), noticed=False),
+    Mutation("a success follows a failure; nobody looks for it", (contrary_evidence_is_not_looked_for,)),
     Mutation("M-Pesa's wish for fewer requests is heeded", (many_lost_answers,), noticed=False),
     Mutation("M-Pesa's wish for fewer requests is forgotten", (no_brake,)),
     Mutation("M-Pesa contradicts a success; the table still holds", (contrary_news,), noticed=False),

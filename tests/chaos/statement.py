@@ -22,12 +22,22 @@ from psycopg.rows import dict_row
 Row: TypeAlias = dict[str, Any]
 
 _PAYMENTS = """
-SELECT p.*, d.status AS disbursement_status, d.transaction_id, d.advice, d.charge_cents
-  FROM payment p LEFT JOIN disbursement d ON d.id = p.disbursement_id ORDER BY p.id
+SELECT p.*, i.receipt, y.status AS disbursement_status, d.receipt AS transaction_id, d.advice, d.mpesa_charge_cents
+  FROM payment p LEFT JOIN money_in i ON i.id = p.money_in_id
+  LEFT JOIN payable y ON y.payment_id = p.id AND y.kind = 'share'
+  LEFT JOIN disbursement d ON d.id =
+       (SELECT max(m.disbursement_id) FROM disbursement_member m WHERE m.payable_id = y.id)
+ ORDER BY p.id
 """
 _ATTEMPTS = """
-SELECT a.*, coalesce(a.payment_id, p.id) AS of_payment
-  FROM attempt a LEFT JOIN payment p ON p.disbursement_id = a.disbursement_id ORDER BY a.id
+SELECT a.*, coalesce(a.payment_id, y.payment_id) AS of_payment, y.id AS payable_id,
+       coalesce(d.receipt, i.receipt) AS receipt,
+       row_number() OVER (PARTITION BY a.direction, coalesce(a.payment_id, y.payment_id) ORDER BY a.id) AS number
+  FROM attempt a LEFT JOIN disbursement d ON d.id = a.disbursement_id
+  LEFT JOIN disbursement_member m ON m.disbursement_id = d.id
+  LEFT JOIN payable y ON y.id = m.payable_id AND y.kind = 'share'
+  LEFT JOIN payment p ON p.id = a.payment_id LEFT JOIN money_in i ON i.id = p.money_in_id
+ ORDER BY a.id
 """
 _JOURNAL = "SELECT id, event, attempt_id, detail FROM journal ORDER BY id"
 
@@ -184,11 +194,11 @@ def every_attempt_follows_only_one_that_moved_nothing(s: Statement) -> Iterator[
         row["attempt_id"]: row["id"] for row in s.journal if json.loads(row["detail"]).get("after") == "not_moved"
     }
     began_at = {row["attempt_id"]: row["id"] for row in s.journal if row["event"] == "payout intended"}
-    by_disbursement: defaultdict[int, list[Row]] = defaultdict(list)
+    by_payable: defaultdict[int, list[Row]] = defaultdict(list)
     for attempt in s.attempts:
-        if attempt["disbursement_id"] is not None:
-            by_disbursement[attempt["disbursement_id"]].append(attempt)
-    for tries in by_disbursement.values():
+        if attempt["payable_id"] is not None:
+            by_payable[attempt["payable_id"]].append(attempt)
+    for tries in by_payable.values():
         for earlier, later in itertools.pairwise(tries):
             if ended_at.get(earlier["id"], began_at[later["id"]]) >= began_at[later["id"]]:
                 yield f"payment {later['of_payment']} was sent again while attempt {earlier['number']} had not ended"

@@ -98,15 +98,15 @@ def test_at_eighty_columns_what_changed_has_room(cli: Cli, written: Books) -> No
 
 
 def test_one_changed_byte_ends_with_6_and_is_named(cli: Cli, written: Books, database_url: str) -> None:
-    forge(database_url, "UPDATE payment SET receipt = 'SKN0000009' WHERE id = 2")
+    forge(database_url, "UPDATE money_in SET receipt = 'SKN0000009' WHERE id = 2")
     ran = cli("journal", "verify", "--json")
     assert ran.refusal == (6, "does_not_fit")
     assert ran.json["error"]["message"] == (
-        "Payment 2 does not fit: the journal says that its receipt is SKN0000002, but the table says SKN0000009."
+        "Money in 2 does not fit: the journal says that its receipt is SKN0000002, but the table says SKN0000009."
     )
     ran = cli("journal", "verify")
     assert (ran.status, ran.out) == (6, "")
-    assert "Attention: Payment 2 does not fit" in ran.err
+    assert "Attention: Money in 2 does not fit" in ran.err
 
 
 def test_a_head_that_was_kept_shows_what_was_cut_off(cli: Cli, written: Books, database_url: str) -> None:

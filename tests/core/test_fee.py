@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rentpay_cli.core.fee import Division, divide, owner_is_due, parse_percentage
+from rentpay_cli.core.fee import Division, divide, parse_percentage
 
 amounts = st.integers(min_value=0, max_value=10**13)
 percentages = st.decimals(min_value=0, max_value=100, places=6, allow_nan=False, allow_infinity=False)
@@ -126,9 +126,3 @@ def test_a_bad_percentage_is_refused_and_named(written: str) -> None:
     with pytest.raises(ValueError) as refused:  # noqa: PT011 - the message differs, what it names does not
         parse_percentage(written)
     assert f"'{written}'" in str(refused.value)
-
-
-def test_an_owner_is_due_nothing_under_one_shilling() -> None:
-    assert not owner_is_due(0)
-    assert not owner_is_due(99)
-    assert owner_is_due(100)

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from rentpay_cli.core.brake import MOST_AT_ONCE, MOST_BRAKES, PAUSE, TRIAL_SECONDS, End
 from rentpay_cli.core.evidence import Acknowledged, Moved, NotMoved, Refused, Unanswered
+from rentpay_cli.core.payout import HoldKind
 from rentpay_cli.errors import BadDatabase
 from rentpay_cli.flows import register
 from rentpay_cli.flows.brake import Sender, may_begin_by_itself, send_all
@@ -22,7 +22,8 @@ from rentpay_cli.flows.payouts import resume_payouts, stop_payouts
 from rentpay_cli.flows.resolve import read_ruling, resolve
 from rentpay_cli.flows.send import Failed, Unclear
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import chain, health_reads
+from rentpay_cli.store import health_reads
+from rentpay_cli.store.write import holds
 from tests.cli.conftest import Books
 from tests.support.beginnings import Begin
 from tests.support.paying import pay_due, refusal
@@ -314,10 +315,7 @@ def test_what_is_refused_keeps_nobody_from_being_sent(platform: Platform) -> Non
     first, *rest = platform.rents(4)
     shares = due(platform.rt, 10)
     with platform.rt.database.transaction() as session:  # as another process would, after they were chosen
-        session.execute(
-            text("UPDATE disbursement SET held_reason = 'a look' WHERE id = :id"), {"id": shares[0].disbursement_id}
-        )
-        chain.changed(session, "disbursement", shares[0].disbursement_id, {"held_reason": "a look"})
+        holds.place(session, HoldKind.PERSON, "a look", "tester", platform.rt.now(), payable_id=shares[0].payable_id)
     platform.answers()
     run = send_all(platform.rt, shares)
     assert (sorted(run.accepted), [(each.payment_id, each.code) for each in run.skipped]) == (rest, [(first, "held")])

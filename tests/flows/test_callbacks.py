@@ -194,7 +194,7 @@ def test_a_repeated_callback_changes_nothing(desk: Desk) -> None:
     desk.arrives(COLLECTION, token, paid())
     assert desk.arrives(COLLECTION, token, paid()).state == "read"
     assert desk.findings() == []
-    (row,) = desk.rt.reader.rows("SELECT count(*) AS n FROM disbursement")
+    (row,) = desk.rt.reader.rows("SELECT count(*) AS n FROM payable")
     assert row["n"] == 1
 
 
@@ -342,7 +342,11 @@ def test_a_result_without_an_amount_completes_the_payout_by_our_own_amount(desk:
     minimal = {"ResultParameters": {"ResultParameter": [{"Key": "Currency", "Value": "KES"}]}}
     desk.arrives(PAYOUT, token, result(**minimal))
     row = desk.payment()
-    assert (row["disbursement_status"], row["transaction_id"], row["charge_cents"]) == ("completed", "SKB9Z8Y7X6", None)
+    assert (row["disbursement_status"], row["transaction_id"], row["mpesa_charge_cents"]) == (
+        "completed",
+        "SKB9Z8Y7X6",
+        None,
+    )
 
 
 def test_a_conversation_id_is_never_stored_as_the_receipt(desk: Desk) -> None:

@@ -220,8 +220,10 @@ def test_a_callback_that_comes_twice_books_once(world: World) -> None:
     world.read_until(lambda: len(list(world.rt.reader.rows("SELECT id FROM inbox WHERE state = 'read'"))) == 2)
     assert world.findings() == []
     assert world.held() == []
-    (disbursement,) = world.rt.reader.rows("SELECT count(*) AS n FROM disbursement")
-    assert disbursement["n"] == 1
+    (booked,) = world.rt.reader.rows(
+        "SELECT (SELECT count(*) FROM money_in) AS money, (SELECT count(*) FROM payable) AS shares"
+    )
+    assert booked == {"money": 1, "shares": 1}
     assert world.payment(payment_id)["status"] == "success"
 
 

@@ -31,7 +31,7 @@ def test_what_is_booked_is_what_is_sent(world: World) -> None:
     row = world.payment(payment_id)
     assert row["amount_cents"] == row["fee_cents"] + row["share_cents"]
     assert [item["amount"] * 100 for item in world.transfers("b2b")] == [row["share_cents"]]
-    assert row["charge_cents"] == world.transfers("b2b")[0]["charge"] * 100
+    assert row["mpesa_charge_cents"] == world.transfers("b2b")[0]["charge"] * 100
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_the_oldest_shares_are_due_first_a_page_at_a_time(world: World) -> None:
     numbers = [world.paid_rent(f"07220004{n:02}") for n in range(10, 15)]
     assert [item.payment_id for item in due(world.rt, 2)] == numbers[:2]
     first = due(world.rt, 2)
-    assert [item.payment_id for item in due(world.rt, 2, after=first[-1].disbursement_id)] == numbers[2:4]
+    assert [item.payment_id for item in due(world.rt, 2, after=first[-1].payable_id)] == numbers[2:4]
 
 
 def one_goes_through(world: World) -> None:

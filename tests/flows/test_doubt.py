@@ -14,8 +14,8 @@ import pytest
 
 from rentpay_cli.core.attempt import Direction, State
 from rentpay_cli.core.clock import to_milliseconds
-from rentpay_cli.core.disburse import StopKind
 from rentpay_cli.core.evidence import Acknowledged, Moved, NotMoved, Unanswered
+from rentpay_cli.core.payout import HoldKind, StopKind
 from rentpay_cli.daraja.incoming import QuestionFailed, StillPending
 from rentpay_cli.errors import RuleRefused, WrongUse
 from rentpay_cli.flows import collect, resolve
@@ -27,8 +27,9 @@ from rentpay_cli.flows.payouts import resume_payouts, stop_payouts
 from rentpay_cli.flows.read_inbox import COLLECTION, PAYOUT, read_inbox
 from rentpay_cli.flows.send import Held, NotSent, Sent, Unclear
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import attempts, disbursements, health_reads, inbox, journal, readonly, reads
+from rentpay_cli.store import attempts, health_reads, inbox, journal, readonly, reads
 from rentpay_cli.store.inbox import Reading
+from rentpay_cli.store.write import holds
 from tests.flows.test_callbacks import not_paid, paid, result
 from tests.support.beginnings import Begin
 from tests.support.paying import pay_due, refusal
@@ -251,7 +252,7 @@ def test_a_completed_transaction_completes_the_payout_with_its_own_receipt(desk:
     desk.later(minutes=5)
     desk.arrives(PAYOUT, desk.asked_status(), status_answer())
     row = desk.payment()
-    assert (row["disbursement_status"], row["transaction_id"], row["charge_cents"]) == (
+    assert (row["disbursement_status"], row["transaction_id"], row["mpesa_charge_cents"]) == (
         "completed",
         "SKC5D4E3F2",
         4_800,
@@ -429,11 +430,11 @@ def test_a_payout_that_the_database_forgot_is_ruled_paid_and_never_sent(desk: De
     assert rule(desk, "SKD1E2F3G4") is State.MOVED
     row = desk.payment()
     assert (row["disbursement_status"], row["transaction_id"]) == ("completed", "SKD1E2F3G4")
-    (attempt,) = [each for each in reads.attempts(desk.rt.reader, 1) if each["direction"] == "payout"]
-    assert (attempt["state"], attempt["learned_by"], attempt["number"]) == ("moved", "ruling", 1)
-    assert attempt["next_check_at"] is None
+    assert [each for each in reads.attempts(desk.rt.reader, 1) if each["direction"] == "payout"] == []
+    (transfer,) = desk.rt.reader.rows("SELECT * FROM disbursement")
+    assert (transfer["way"], transfer["status"], transfer["amount_cents"]) == ("portal", "completed", 950_000)
     (ruled,) = desk.rt.reader.rows("SELECT * FROM journal WHERE event = 'ruled paid'")
-    assert (ruled["attempt_id"], json.loads(ruled["detail"])["never_sent"]) == (attempt["id"], True)
+    assert (ruled["attempt_id"], json.loads(ruled["detail"])["never_sent"]) == (None, True)
     assert not list(desk.rt.reader.rows("SELECT id FROM journal WHERE event = 'payout intended'"))
     resume_payouts(desk.rt)
     assert refusal(disburse(desk.rt, 1)) == "already_completed"
@@ -453,7 +454,7 @@ def test_a_ruling_on_a_forgotten_payout_that_fails_leaves_nothing_behind(desk: D
 def test_a_forgotten_payout_that_is_held_can_be_ruled_paid_too(desk: Desk) -> None:
     desk.paid()
     with desk.rt.database.transaction() as session:
-        disbursements.hold(session, disbursements.get(session, 1), "it is over the limit")
+        holds.place(session, HoldKind.LIMIT, "it is over the limit", "tester", desk.now, payable_id=1)
     assert rule(desk, "SKD1E2F3G4") is State.MOVED
     assert desk.payment()["disbursement_status"] == "completed"
 

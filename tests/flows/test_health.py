@@ -83,7 +83,8 @@ def test_money_that_was_given_back_is_not_owed(rt: Runtime, books: Books) -> Non
 
     books.paid()
     with rt.database.transaction() as session:
-        session.execute(text("UPDATE payment SET status = 'reversed'"))
+        reversed_ = "reversed_because = 'refund', reversed_at = 1, reversed_day = 20261123"
+        session.execute(text(f"UPDATE payment SET status = 'reversed', {reversed_}"))
     assert (after(rt, 90).pending, after(rt, 90).due_cents) == (0, 0)
 
 

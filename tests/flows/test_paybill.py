@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from rentpay_cli.core.disburse import Refusal
 from rentpay_cli.core.evidence import Moved
+from rentpay_cli.core.payout import Refusal
 from rentpay_cli.daraja.incoming import Organisation, QuestionFailed
 from rentpay_cli.errors import NotAllowed, NotFound, RuleRefused, WrongUse
 from rentpay_cli.flows import health, paybill

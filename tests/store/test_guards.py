@@ -12,12 +12,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from rentpay_cli.core.attempt import State, allowed_moves
-from rentpay_cli.core.disburse import PaymentStatus, StopKind
+from rentpay_cli.core.payout import PaymentStatus, StopKind, Way
+from rentpay_cli.core.transfers import Transfer
 from rentpay_cli.flows.send import Claimed, claim
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import attempts, disbursements, inbox, journal, payments, stops
+from rentpay_cli.store import attempts, inbox, journal, payments, stops
 from rentpay_cli.store.rows import StaleWrite
-from rentpay_cli.store.tables import Attempt, Disbursement, Owner, Payment, Property
+from rentpay_cli.store.tables import Attempt, Owner, Payment, Property
+from rentpay_cli.store.write import disbursements, money_in, payables
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -56,13 +58,31 @@ def a_payment(session: Session, **changes: Any) -> Payment:
     return payment
 
 
-def a_disbursement(session: Session) -> Disbursement:
+def a_share(session: Session) -> int:
+    """The number of the share of a payment that came in."""
     payment = a_payment(session)
-    payments.move(session, payment, PaymentStatus.SUCCESS, paid_at=NOW)
-    payment.disbursement_id = disbursements.create_for(session, payment, NOW)
-    session.add(payment)
-    session.flush()
-    return disbursements.get(session, payment.disbursement_id)
+    number = payment.id or 0
+    money = money_in.book(
+        session,
+        way="stk",
+        amount_cents=1_000_000,
+        paid_at=NOW,
+        at=NOW,
+        learned_by="callback",
+        receipt=f"SKA{number:07}",
+    )
+    payments.move(session, payment, PaymentStatus.SUCCESS, money_in_id=money)
+    return payables.book_share(session, payment, NOW, by="tester", is_due=True)
+
+
+def a_disbursement(session: Session, share: int | None = None) -> int:
+    """The number of a transfer of a share that was claimed and is about to be sent."""
+    members = payables.candidates(session, [share or a_share(session)], NOW)
+    each = members[0]
+    transfer = Transfer(Way.B2B, each.destination, (each.payable_id,), 0, each.amount_cents, 0)
+    number = disbursements.propose(session, transfer, members, NOW)
+    disbursements.send(session, number, members)
+    return number
 
 
 def refuses(rt: Runtime, statement: str, **values: Any) -> None:
@@ -70,20 +90,31 @@ def refuses(rt: Runtime, statement: str, **values: Any) -> None:
         session.execute(text(statement), values)
 
 
-def test_a_second_live_attempt_to_pay_out_is_refused(rt: Runtime) -> None:
+def test_a_second_attempt_to_pay_out_is_refused_whatever_became_of_the_first(rt: Runtime) -> None:
     with rt.database.transaction() as session:
-        number = a_disbursement(session).id or 0
-        attempts.open_payout(session, number, 950_000, "first", NOW)
+        number = a_disbursement(session)
+        first = attempts.open_payout(session, number, 950_000, "first", NOW)
+    with pytest.raises(DBAPIError), rt.database.transaction() as session:
+        attempts.open_payout(session, number, 950_000, "second", NOW)
+    with rt.database.transaction() as session:
+        attempts.move(session, attempts.get(session, first), State.NOT_MOVED, NOW)
     with pytest.raises(DBAPIError), rt.database.transaction() as session:
         attempts.open_payout(session, number, 950_000, "second", NOW)
 
 
-def test_an_attempt_that_moved_nothing_may_be_followed_by_another(rt: Runtime) -> None:
+def test_a_share_has_one_live_transfer_and_another_once_that_has_failed(rt: Runtime) -> None:
     with rt.database.transaction() as session:
-        number = a_disbursement(session).id or 0
-        first, _ = attempts.open_payout(session, number, 950_000, "first", NOW)
+        share = a_share(session)
+        number = a_disbursement(session, share)
+        first = attempts.open_payout(session, number, 950_000, "first", NOW)
+    with pytest.raises(DBAPIError), rt.database.transaction() as session:
+        a_disbursement(session, share)
+    with rt.database.transaction() as session:
         attempts.move(session, attempts.get(session, first), State.NOT_MOVED, NOW)
-        assert attempts.open_payout(session, number, 950_000, "second", NOW) == (first + 1, 2)
+        disbursements.fail(session, disbursements.get(session, number), failure_code="1", failure_reason="no money")
+        again = a_disbursement(session, share)
+        assert disbursements.every_member_of(session, again) == disbursements.every_member_of(session, number)
+        assert disbursements.number_of_try(session, number) == 1
 
 
 def test_a_second_live_attempt_to_collect_is_refused(rt: Runtime) -> None:
@@ -99,12 +130,11 @@ def test_a_second_live_attempt_to_collect_is_refused(rt: Runtime) -> None:
 def test_the_database_lets_an_attempt_move_only_as_its_life_allows(rt: Runtime, before: State, after: State) -> None:
     with rt.database.transaction() as session:
         attempt = Attempt(
-            direction="payout",
-            disbursement_id=a_disbursement(session).id,
-            number=1,
+            direction="collection",
+            payment_id=a_payment(session).id,
             state=before.value,
             token_sha256="token",
-            amount_cents=950_000,
+            amount_cents=1_000_000,
             created_at=NOW,
             changed_at=NOW,
         )
@@ -117,63 +147,15 @@ def test_the_database_lets_an_attempt_move_only_as_its_life_allows(rt: Runtime, 
         refuses(rt, statement, after=after.value, id=attempt.id)
 
 
-ALLOWED_DISBURSEMENT_MOVES = {
-    ("pending", "processing"),
-    ("processing", "completed"),
-    ("processing", "failed"),
-    ("failed", "processing"),
-    ("failed", "completed"),  # only by a person's ruling
-}
-
-
-@pytest.mark.parametrize("before", ["pending", "processing", "completed", "failed", "not_required"])
-@pytest.mark.parametrize("after", ["pending", "processing", "completed", "failed", "not_required"])
-def test_a_disbursement_moves_only_as_allowed(rt: Runtime, before: str, after: str) -> None:
-    ended = {"completed_at": 1, "completed_day": 20261123}
-    with rt.database.transaction() as session:
-        number = a_disbursement(session).id
-        path = {
-            "pending": [],
-            "processing": ["processing"],
-            "completed": ["processing", "completed"],
-            "failed": ["processing", "failed"],
-            "not_required": [],
-        }[before]
-        if before == "not_required":
-            owner = a_payment(session)
-            number = disbursements.create_for(session, owner, NOW, moved_by_mpesa=False)
-        for step in path:
-            session.execute(
-                text(
-                    "UPDATE disbursement SET status = :status, completed_at = :completed_at,"
-                    " completed_day = :completed_day WHERE id = :id"
-                ),
-                {"status": step, "id": number, "completed_at": None, "completed_day": None}
-                | (ended if step == "completed" else {}),
-            )
-    if before == after:
-        return
-    values: dict[str, Any] = {"completed_at": None, "completed_day": None} | (ended if after == "completed" else {})
-    statement = (
-        "UPDATE disbursement SET status = :status, completed_at = :completed_at, completed_day = :completed_day"
-        " WHERE id = :id"
-    )
-    if (before, after) in ALLOWED_DISBURSEMENT_MOVES:
-        with rt.database.transaction() as session:
-            session.execute(text(statement), {"status": after, "id": number, **values})
-    else:
-        refuses(rt, statement, status=after, id=number, **values)
-
-
 @pytest.mark.parametrize("statement", [
     "UPDATE payment SET status = 'failed' WHERE status = 'success'",
     "UPDATE payment SET status = 'pending' WHERE status = 'success'",
     "UPDATE payment SET amount_cents = 1, fee_cents = 0, share_cents = 1",
     "UPDATE payment SET owner_paybill = '999999'",
     "UPDATE payment SET owner_account_number = 'MINE'",
-    "UPDATE payment SET disbursement_id = NULL",
+    "UPDATE payment SET money_in_id = NULL",
     "UPDATE disbursement SET paybill = '999999'",
-    "UPDATE disbursement SET amount_cents = amount_cents + 100, collected_cents = collected_cents + 100",
+    "UPDATE disbursement SET amount_cents = amount_cents + 100, shares_cents = shares_cents + 100",
     "UPDATE attempt SET amount_cents = 100",
     "UPDATE attempt SET token_sha256 = 'other'",
     "DELETE FROM attempt",
@@ -189,8 +171,7 @@ def test_a_disbursement_moves_only_as_allowed(rt: Runtime, before: str, after: s
 ])  # fmt: skip
 def test_what_happened_cannot_be_rewritten(rt: Runtime, statement: str) -> None:
     with rt.database.transaction() as session:
-        disbursement = a_disbursement(session)
-        attempts.open_payout(session, disbursement.id or 0, 950_000, "token", NOW)
+        attempts.open_payout(session, a_disbursement(session), 950_000, "token", NOW)
         journal.write(session, NOW, "tester", "something")
         journal.raise_finding(session, NOW, "kind", "text")
     inbox.append(rt.database, [("payout", "token", None, b"{}")], NOW)
@@ -205,7 +186,9 @@ def test_what_happened_cannot_be_rewritten(rt: Runtime, statement: str) -> None:
         {"fee_cents": -50_000, "share_cents": 1_050_000},
         {"amount_cents": 1_000_050, "share_cents": 950_050},
         {"status": "paid"},
-        {"method": "cash", "receipt": "SG722NMVXQ"},
+        {"method": "card"},
+        {"status": "success"},
+        {"status": "reversed"},
     ],
 )
 def test_a_payment_that_does_not_add_up_is_refused(rt: Runtime, changes: dict[str, Any]) -> None:
@@ -215,26 +198,26 @@ def test_a_payment_that_does_not_add_up_is_refused(rt: Runtime, changes: dict[st
 
 def test_a_receipt_belongs_to_one_payment_only(rt: Runtime) -> None:
     with rt.database.transaction() as session:
-        a_payment(session, receipt="SG722NMVXQ")
-    with pytest.raises(DBAPIError), rt.database.transaction() as session:
-        a_payment(session, receipt="SG722NMVXQ")
+        a_share(session)
+        a_share(session)
+    refuses(rt, "UPDATE money_in SET receipt = 'SKA0000001' WHERE id = 2")
 
 
 def test_a_receipt_is_written_once(rt: Runtime) -> None:
     with rt.database.transaction() as session:
-        a_payment(session, receipt="SG722NMVXQ")
-    refuses(rt, "UPDATE payment SET receipt = 'OTHER12345'")
+        a_share(session)
+    refuses(rt, "UPDATE money_in SET receipt = 'OTHER12345'")
 
 
 def test_empty_receipts_do_not_collide(rt: Runtime) -> None:
     with rt.database.transaction() as session:
-        a_payment(session)
-        a_payment(session)
+        for _ in range(2):
+            money_in.book(session, way="stk", amount_cents=100, paid_at=NOW, at=NOW, learned_by="query")
 
 
 def test_a_stale_write_changes_nothing(rt: Runtime) -> None:
     with rt.database.transaction() as session:
-        attempt_id, _ = attempts.open_payout(session, a_disbursement(session).id or 0, 950_000, "token", NOW)
+        attempt_id = attempts.open_payout(session, a_disbursement(session), 950_000, "token", NOW)
     with rt.database.transaction() as session:
         seen = attempts.get(session, attempt_id)
         session.execute(text("UPDATE attempt SET state = 'moved'"))
@@ -244,14 +227,13 @@ def test_a_stale_write_changes_nothing(rt: Runtime) -> None:
 
 def test_of_eight_racing_intentions_one_is_written(rt: Runtime) -> None:
     with rt.database.transaction() as session:
-        disbursement_id = a_disbursement(session).id or 0
-        session.execute(text("UPDATE payment SET receipt = 'SKA1B2C3D4'"))
+        share = a_share(session)
     start = threading.Barrier(8)
     outcomes: list[str] = []
 
     def race() -> None:
         start.wait()
-        claimed = claim(rt, lambda session: disbursements.lock_to_be_sent(session, disbursement_id), mended=())
+        claimed = claim(rt, lambda session: payables.lock_to_be_sent(session, share), mended=())
         outcomes.append("written" if isinstance(claimed, Claimed) else "refused")
 
     threads = [threading.Thread(target=race) for _ in range(8)]

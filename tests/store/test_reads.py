@@ -55,7 +55,7 @@ def test_payments_are_found_by_their_states(books: Books, filters: dict[str, Any
 @pytest.mark.parametrize(
     ("filters", "index"),
     [({"status": "pending"}, "ix_payment_pending")]
-    + [({"disbursement_status": status}, "ix_disbursement_open") for status in ("pending", "processing", "failed")],
+    + [({"disbursement_status": status}, "ix_payable_open") for status in ("pending", "processing", "failed")],
 )
 def test_what_is_open_is_found_by_an_index_of_its_own(
     books: Books, monkeypatch: pytest.MonkeyPatch, filters: dict[str, Any], index: str

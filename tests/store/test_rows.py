@@ -13,11 +13,12 @@ from sqlalchemy.exc import NoResultFound
 from sqlmodel import Session, SQLModel
 
 from rentpay_cli.core.attempt import State
-from rentpay_cli.core.disburse import DisbursementStatus
+from rentpay_cli.core.payout import PayableStatus
 from rentpay_cli.flows import register
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import attempts, disbursements
+from rentpay_cli.store import attempts
 from rentpay_cli.store.rows import StaleWrite
+from rentpay_cli.store.write import payables
 from tests.cli.conftest import Books
 from tests.support.world import settings_for
 
@@ -31,7 +32,7 @@ def sent(rt: Runtime) -> int:
     register.add_property(rt, name="Sunset", owner_reference="1", paybill="600001", account_number="A1", rent="10000")
     Books(rt).sent()
     with rt.database.transaction() as session:
-        return attempts.of_disbursement(session, 1)[0].id or 0
+        return attempts.of_payable(session, 1)[0].id or 0
 
 
 def as_stored(session: Session, row: SQLModel) -> dict[str, Any]:
@@ -44,21 +45,20 @@ def as_stored(session: Session, row: SQLModel) -> dict[str, Any]:
 def test_a_row_that_was_moved_is_in_hand_as_it_is_stored(rt: Runtime, sent: int) -> None:
     with rt.database.transaction() as session:
         attempt = attempts.get(session, sent)
-        attempts.move(session, attempt, State.MOVED, NOW, receipt="SKA1B2C3D4")
+        attempts.move(session, attempt, State.MOVED, NOW, reason="so it is")
         stored = as_stored(session, attempt)
-    assert (stored["state"], stored["receipt"], stored["next_check_at"]) == ("moved", "SKA1B2C3D4", None)
+    assert (stored["state"], stored["reason"], stored["next_check_at"]) == ("moved", "so it is", None)
 
 
 def test_a_change_that_waits_is_written_before_the_row_is_moved(rt: Runtime, sent: int) -> None:
-    Books(rt).paid()
     with rt.database.transaction() as session:
-        share = disbursements.get(session, 2)
-        disbursements.hold(session, share, "a person must look at it")
-        share.held_reason = None
-        session.add(share)
+        attempt = attempts.get(session, sent)
+        attempt.conversation_id = "of another attempt"
+        session.add(attempt)
+        attempt.conversation_id = "AG_2"
         with session.no_autoflush:  # SQLAlchemy 2.1 flushes before any statement, older ones do not
-            disbursements.move(session, share, DisbursementStatus.PROCESSING)  # which is refused of what is held
-        assert as_stored(session, share)["status"] == "processing"
+            attempts.move(session, attempt, State.MOVED, NOW)
+        assert as_stored(session, attempt)["state"] == "moved"
 
 
 def test_a_stale_row_stays_as_it_was_seen(rt: Runtime, sent: int) -> None:
@@ -90,8 +90,10 @@ def test_ids_of_another_attempt_are_named_and_our_own_are_not(rt: Runtime, sent:
     ("ask", "index"),
     [
         (lambda session: attempts.went_through_after(session, NOW, not_by="ruling"), "ix_attempt_payout_began"),
-        (lambda session: disbursements.share(session, 1, NOW), "ix_attempt_payout_not_moved"),
-        (disbursements.count_failed, "ix_disbursement_open"),
+        (lambda session: payables.candidates(session, [1], NOW, NOW), "ix_attempt_payout_not_moved"),
+        (payables.count_failed, "ix_payable_open"),
+        (lambda session: payables.waiting(session, PayableStatus.FAILED, now=NOW), "ix_payable_open"),
+        (lambda session: payables.lock_debts(session, 1), "ix_payable_owner"),
     ],
 )
 def test_what_is_asked_at_every_run_does_not_read_the_whole_history(

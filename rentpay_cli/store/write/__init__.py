@@ -1,0 +1,1 @@
+"""The side of the store that changes the books; named after what it changes."""

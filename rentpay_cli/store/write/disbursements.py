@@ -1,0 +1,325 @@
+"""Transfers to owners, and all that follows from what becomes of one.
+
+The database refuses what must not be; what follows is done here, by the one function `move` for each step, in the order
+that the triggers want: to send, the disbursement, its members, the payables, the attempt; to learn, the attempt, the
+disbursement, its members, the payables, the entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, text, update
+from sqlalchemy import select as select_columns
+from sqlmodel import Session, SQLModel, col, select
+
+from rentpay_cli.core.clock import eat_day
+from rentpay_cli.core.payout import DisbursementStatus, PayableKind, PayableStatus, Way
+from rentpay_cli.core.transfers import Transfer
+from rentpay_cli.store import chain
+from rentpay_cli.store.rows import Rows
+from rentpay_cli.store.tables import Disbursement, DisbursementMember, Payable, Payment
+from rentpay_cli.store.write import payables
+from rentpay_cli.store.write.payables import Candidate
+
+_DISBURSEMENTS = Rows(Disbursement, "status")
+_MEMBERS = Rows(DisbursementMember)
+_MEMBER, _PAYABLE = (SQLModel.metadata.tables[name] for name in ("disbursement_member", "payable"))
+_FREE = (PayableStatus.PENDING, PayableStatus.FAILED)
+
+
+def get(session: Session, disbursement_id: int) -> Disbursement:
+    """The disbursement, locked until the transaction ends."""
+    disbursement = _DISBURSEMENTS.get(session, disbursement_id)
+    if disbursement is None:
+        raise LookupError(f"no disbursement {disbursement_id}")
+    return disbursement
+
+
+def propose(
+    session: Session, transfer: Transfer, members: Sequence[Candidate], at: datetime, *, way: Way | None = None
+) -> int:
+    """Write down a transfer that is to be made, with its members; its number."""
+    shares = [each for each in members if each.is_share]
+    shares_cents = sum(each.amount_cents for each in shares)
+    destination = transfer.destination or (None, None)
+    columns = {
+        "way": (way or transfer.way).value,
+        "owner_id": members[0].owner_id,
+        "paybill": destination[0],
+        "account_number": destination[1],
+        "payment_count": len(shares),
+        "collected_cents": sum(each.collected_cents for each in shares),
+        "fee_cents": sum(each.fee_cents for each in shares),
+        "shares_cents": shares_cents,
+        "entries_cents": sum(each.amount_cents for each in members) - shares_cents,
+        "carried_cents": transfer.carried_cents,
+        "amount_cents": transfer.amount_cents,
+        "status": DisbursementStatus.PROPOSED.value,
+        "created_at": at,
+    }
+    number = _DISBURSEMENTS.add(session, columns)
+    for each in members:
+        _MEMBERS.add(session, {"disbursement_id": number, "payable_id": each.payable_id, "live": 1})
+    return number
+
+
+def send(session: Session, disbursement_id: int, members: Sequence[Candidate]) -> None:
+    """Let a proposed transfer leave: it and its members are on their way; its attempt is written next."""
+    _advance(session, disbursement_id, DisbursementStatus.PROPOSED, DisbursementStatus.PROCESSING)
+    payables.move(session, [each.payable_id for each in members], _FREE, PayableStatus.PROCESSING)
+
+
+def settle(session: Session, disbursement_id: int, at: datetime, by: str) -> int | None:
+    """Let a proposed transfer without money settle its members; the entry that carries the rest on, if there is one."""
+    ended = {"completed_at": at, "completed_day": eat_day(at)}
+    _advance(session, disbursement_id, DisbursementStatus.PROPOSED, DisbursementStatus.SETTLED, **ended)
+    payables.move(session, members_of(session, disbursement_id), _FREE, PayableStatus.COMPLETED)
+    return _carry(session, get(session, disbursement_id), at, by)
+
+
+def complete_by_hand(
+    session: Session, disbursement_id: int, at: datetime, by: str, *, receipt: str | None, moved_at: datetime
+) -> None:
+    """Let a proposed transfer be one that a person made in M-Pesa's portal, and that is known to have moved."""
+    ended = {"receipt": receipt, "completed_at": moved_at, "completed_day": eat_day(moved_at)}
+    _advance(session, disbursement_id, DisbursementStatus.PROPOSED, DisbursementStatus.COMPLETED, **ended)
+    payables.move(session, members_of(session, disbursement_id), _FREE, PayableStatus.COMPLETED)
+    _carry(session, get(session, disbursement_id), at, by)
+
+
+def complete(session: Session, disbursement: Disbursement, at: datetime, by: str, **facts: Any) -> None:
+    """Let a transfer that was sent, and whose attempt moved money, have settled its members."""
+    _DISBURSEMENTS.move(session, disbursement, {"status": DisbursementStatus.COMPLETED.value, **facts})
+    numbers = members_of(session, disbursement.id or 0)
+    payables.move(session, numbers, (PayableStatus.PROCESSING,), PayableStatus.COMPLETED)
+    _carry(session, disbursement, at, by)
+
+
+def fail(session: Session, disbursement: Disbursement, **facts: Any) -> None:
+    """Let a transfer that was sent, and whose attempt moved nothing, free its members."""
+    _DISBURSEMENTS.move(session, disbursement, {"status": DisbursementStatus.FAILED.value, **facts})
+    numbers = _free_members(session, disbursement.id or 0)
+    payables.move(session, numbers, (PayableStatus.PROCESSING,), PayableStatus.FAILED)
+
+
+def cancel(session: Session, disbursement: Disbursement) -> None:
+    """Let a transfer that was only proposed never be made; its members are free."""
+    _DISBURSEMENTS.move(session, disbursement, {"status": DisbursementStatus.CANCELLED.value})
+    _free_members(session, disbursement.id or 0)
+
+
+def rule_moved(session: Session, disbursement: Disbursement, at: datetime, by: str, **facts: Any) -> None:
+    """Let a failed transfer, whose attempt moved money after all, have settled what it was for.
+
+    A member that is free is settled by it. For each that is settled or on its way by another transfer, the owner was
+    paid in error: that amount is a member in its place, and stands against him as what is to be recovered.
+    """
+    number = disbursement.id or 0
+    cancelled = set(session.execute(_PROPOSED_BESIDES, {"disbursement": number}).scalars())
+    for other in sorted(cancelled):
+        cancel(session, get(session, other))
+    was = payables.lock(session, session.execute(_DEAD_MEMBERS, {"disbursement": number}).scalars())
+    free = [each for each in was if each.status in _FREE and not _is_live(session, each.id or 0)]
+    _revive(session, number, [each.id or 0 for each in free])
+    errors = [_paid_in_error(session, number, each, at, by) for each in was if each not in free]
+    shares = [each for each in free if each.kind == PayableKind.SHARE]
+    paid = [session.get_one(Payment, each.payment_id) for each in shares]
+    sums = {
+        "payment_count": len(paid),
+        "collected_cents": sum(each.amount_cents for each in paid),
+        "fee_cents": sum(each.fee_cents for each in paid),
+        "shares_cents": sum(each.amount_cents for each in shares),
+        "entries_cents": sum(each.amount_cents for each in free if each not in shares)
+        + sum(each.amount_cents for each in was if each not in free),
+    }
+    _DISBURSEMENTS.move(session, disbursement, {"status": DisbursementStatus.COMPLETED.value, **sums, **facts})
+    settled = [each.id or 0 for each in free] + errors
+    payables.move(session, settled, _FREE, PayableStatus.COMPLETED)
+    _carry(session, disbursement, at, by)
+
+
+def _paid_in_error(session: Session, disbursement_id: int, payable: Payable, at: datetime, by: str) -> int:
+    """Put in what the owner got twice, as a member, and what he owes for it; the number of the member."""
+    origin: dict[str, Any] = {
+        "disbursement_id": disbursement_id,
+        "payment_id": payable.payment_id,
+        "property_id": payable.property_id,
+    }
+
+    def book(kind: PayableKind, amount_cents: int) -> int:
+        return payables.book_entry(
+            session, kind, owner_id=payable.owner_id, amount_cents=amount_cents, at=at, by=by, **origin
+        )
+
+    error = book(PayableKind.PAID_IN_ERROR, payable.amount_cents)
+    book(PayableKind.TO_RECOVER, -payable.amount_cents)
+    _MEMBERS.add(session, {"disbursement_id": disbursement_id, "payable_id": error, "live": 1})
+    return error
+
+
+def _advance(
+    session: Session, disbursement_id: int, seen: DisbursementStatus, to: DisbursementStatus, **columns: Any
+) -> None:
+    _DISBURSEMENTS.advance(session, disbursement_id, seen.value, {"status": to.value, **columns})
+
+
+def _carry(session: Session, disbursement: Disbursement, at: datetime, by: str) -> int | None:
+    """Book what a transfer that was made leaves to the next one; the number of the entry, if there is any."""
+    if disbursement.carried_cents == 0:
+        return None
+    return payables.book_entry(
+        session,
+        PayableKind.CARRIED,
+        owner_id=disbursement.owner_id,
+        amount_cents=disbursement.carried_cents,
+        at=at,
+        by=by,
+        disbursement_id=disbursement.id,
+    )
+
+
+_LIVE_MEMBERS = (
+    select_columns(_MEMBER.c.payable_id)
+    .where(_MEMBER.c.disbursement_id == bindparam("disbursement"), _MEMBER.c.live == 1)
+    .order_by(_MEMBER.c.payable_id)
+)
+_DEAD_MEMBERS = (
+    select_columns(_MEMBER.c.payable_id)
+    .where(_MEMBER.c.disbursement_id == bindparam("disbursement"), _MEMBER.c.live.is_(None))
+    .order_by(_MEMBER.c.payable_id)
+)
+_PROPOSED_BESIDES = text(
+    """
+    SELECT other.disbursement_id FROM disbursement_member m
+      JOIN disbursement_member other ON other.payable_id = m.payable_id AND other.live = 1
+      JOIN disbursement d ON d.id = other.disbursement_id AND d.status = 'proposed'
+     WHERE m.disbursement_id = :disbursement
+    """
+)
+_ALL_MEMBERS = (
+    select_columns(_MEMBER.c.payable_id)
+    .where(_MEMBER.c.disbursement_id == bindparam("disbursement"))
+    .order_by(_MEMBER.c.payable_id)
+)
+
+
+def members_of(session: Session, disbursement_id: int) -> list[int]:
+    """The numbers of the payables that the transfer settles, or is to settle."""
+    return list(session.execute(_LIVE_MEMBERS, {"disbursement": disbursement_id}).scalars())
+
+
+def every_member_of(session: Session, disbursement_id: int) -> list[int]:
+    """The numbers of all payables that the transfer was ever to settle."""
+    return list(session.execute(_ALL_MEMBERS, {"disbursement": disbursement_id}).scalars())
+
+
+_IS_LIVE = select_columns(_MEMBER.c.id).where(_MEMBER.c.payable_id == bindparam("payable"), _MEMBER.c.live == 1)
+
+
+def _is_live(session: Session, payable_id: int) -> bool:
+    return session.execute(_IS_LIVE, {"payable": payable_id}).first() is not None
+
+
+def _free_members(session: Session, disbursement_id: int) -> list[int]:
+    """Let the transfer no longer have its members, and return their numbers."""
+    numbers = members_of(session, disbursement_id)
+    _set_live(session, disbursement_id, numbers, None)
+    return numbers
+
+
+def _revive(session: Session, disbursement_id: int, numbers: Iterable[int]) -> None:
+    _set_live(session, disbursement_id, numbers, 1)
+
+
+_SET_LIVE = (
+    update(_MEMBER)
+    .where(
+        _MEMBER.c.disbursement_id == bindparam("of_disbursement"),
+        _MEMBER.c.payable_id.in_(bindparam("among", expanding=True)),
+    )
+    .returning(_MEMBER.c.id)
+    .execution_options(synchronize_session=False)
+)
+
+
+def _set_live(session: Session, disbursement_id: int, numbers: Iterable[int], live: int | None) -> None:
+    values = {"of_disbursement": disbursement_id, "among": list(numbers), "live": live}
+    session.flush()
+    for number in sorted(session.execute(_SET_LIVE, values).scalars()):
+        chain.changed(session, "disbursement_member", number, {"live": live})
+
+
+def last_of(session: Session, payable_id: int) -> int | None:
+    """The newest transfer of a payable that was sent or settled; None if it never was."""
+    return session.execute(_LAST_OF, {"payable": payable_id}).scalar()
+
+
+_LAST_OF = text(
+    """
+    SELECT max(m.disbursement_id) FROM disbursement_member m JOIN disbursement d ON d.id = m.disbursement_id
+     WHERE m.payable_id = :payable AND d.status NOT IN ('proposed','cancelled')
+    """
+)
+
+
+def payments_of(session: Session, disbursement_id: int) -> list[Payment]:
+    """The payments whose shares the transfer settles, or was to settle."""
+    query = (
+        select(Payment)
+        .join(Payable, col(Payable.payment_id) == col(Payment.id))
+        .join(DisbursementMember, col(DisbursementMember.payable_id) == col(Payable.id))
+        .where(DisbursementMember.disbursement_id == disbursement_id, Payable.kind == PayableKind.SHARE.value)
+        .order_by(col(Payment.id))
+    )
+    return list(session.exec(query))
+
+
+_FIRST_PAYMENT = text(
+    """
+    SELECT min(y.payment_id) FROM disbursement_member m JOIN payable y ON y.id = m.payable_id
+     WHERE m.disbursement_id = :disbursement AND y.kind = 'share'
+    """
+)
+
+
+def first_payment(session: Session, disbursement_id: int) -> int | None:
+    """The number of the first payment whose share the transfer carries; None if it carries entries alone."""
+    return session.execute(_FIRST_PAYMENT, {"disbursement": disbursement_id}).scalar()
+
+
+_NUMBER_OF_TRY = text(
+    """
+    SELECT count(DISTINCT a.id) FROM disbursement_member m JOIN attempt a ON a.disbursement_id = m.disbursement_id
+     WHERE m.disbursement_id <= :disbursement AND m.payable_id =
+           (SELECT min(own.payable_id) FROM disbursement_member own WHERE own.disbursement_id = :disbursement)
+    """
+)
+
+
+def number_of_try(session: Session, disbursement_id: int) -> int:
+    """How many requests were written down for its first payable up to this transfer."""
+    return int(session.execute(_NUMBER_OF_TRY, {"disbursement": disbursement_id}).scalar_one())
+
+
+def note_receipt(session: Session, disbursement: Disbursement, receipt: str) -> None:
+    """Note the receipt of a transfer whose receipt was not known."""
+    disbursement.receipt = receipt
+    session.add(disbursement)
+    session.flush()
+
+
+def note_receiver(session: Session, disbursement: Disbursement, name: str) -> None:
+    """Note whom M-Pesa says that it paid."""
+    disbursement.receiver_name = name
+    session.add(disbursement)
+    session.flush()
+
+
+def advise(session: Session, disbursement: Disbursement, advice: str) -> None:
+    """Note what is now advised after a failure."""
+    disbursement.advice = advice
+    session.add(disbursement)
+    session.flush()

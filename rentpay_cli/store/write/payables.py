@@ -1,0 +1,393 @@
+"""Payables: what is owed to owners, or by them. The share of a payment is one, every other amount is an entry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping, bindparam, text, update
+from sqlalchemy import select as select_columns
+from sqlmodel import Session, SQLModel, col, select
+
+from rentpay_cli.core.attempt import State
+from rentpay_cli.core.clock import eat_day, to_milliseconds
+from rentpay_cli.core.codes import FLOAT_TOO_LOW, Advice
+from rentpay_cli.core.money import CENTS
+from rentpay_cli.core.payout import (
+    DisbursementStatus,
+    Facts,
+    HoldKind,
+    PayableKind,
+    PayableStatus,
+    PaymentStatus,
+)
+from rentpay_cli.core.transfers import MOST_CENTS, Destination
+from rentpay_cli.store import chain, predicates
+from rentpay_cli.store.rows import Rows, StaleWrite, locking
+from rentpay_cli.store.tables import Owner, Payable, Payment
+
+_PAYABLES = Rows(Payable, "status")
+_TABLE = SQLModel.metadata.tables["payable"]
+
+
+def book_share(
+    session: Session, payment: Payment, at: datetime, *, by: str, is_due: bool, payable_from: datetime | None = None
+) -> int:
+    """Book the owner's share of a payment that came in; `is_due` unless nothing is to be sent. Its number."""
+    columns = {
+        "owner_id": payment.owner_id,
+        "kind": PayableKind.SHARE.value,
+        "amount_cents": payment.share_cents,
+        "payment_id": payment.id,
+        "property_id": payment.property_id,
+        "paybill": payment.owner_paybill,
+        "account_number": payment.owner_account_number,
+        "payable_from": payable_from or at,
+        "status": (PayableStatus.PENDING if is_due else PayableStatus.NOT_REQUIRED).value,
+        "made_by": by,
+        "booked_at": at,
+        "booked_day": eat_day(at),
+    }
+    return _PAYABLES.add(session, columns)
+
+
+def book_entry(
+    session: Session,
+    kind: PayableKind,
+    *,
+    owner_id: int,
+    amount_cents: int,
+    at: datetime,
+    by: str,
+    reason: str | None = None,
+    **origin: Any,
+) -> int:
+    """Book an amount for an owner, or against him where it is negative; `origin` is where it comes from. Its number."""
+    columns = {
+        "owner_id": owner_id,
+        "kind": kind.value,
+        "amount_cents": amount_cents,
+        "payable_from": at,
+        "status": PayableStatus.PENDING.value,
+        "reason": reason,
+        "made_by": by,
+        "booked_at": at,
+        "booked_day": eat_day(at),
+        **origin,
+    }
+    return _PAYABLES.add(session, columns)
+
+
+def get(session: Session, payable_id: int) -> Payable:
+    """The payable, locked until the transaction ends."""
+    found = _PAYABLES.get(session, payable_id)
+    if found is None:
+        raise LookupError(f"no payable {payable_id}")
+    return found
+
+
+_OF_PAYMENT = select(Payable).where(_TABLE.c.payment_id == bindparam("payment"), _TABLE.c.kind == "share")
+
+
+def share_of(session: Session, payment_id: int) -> Payable | None:
+    """The owner's share of a payment; None while the tenant has not paid. It is not locked."""
+    found: Payable | None = session.execute(_OF_PAYMENT, {"payment": payment_id}).scalar()
+    return found
+
+
+def move(session: Session, payable_ids: Sequence[int], seen: Iterable[PayableStatus], to: PayableStatus) -> None:
+    """Move payables on that are in one of the states `seen`; raises `StaleWrite` if one is not."""
+    session.flush()
+    values = {"among": list(payable_ids), "seen_in": [each.value for each in seen], "status": to.value}
+    if session.execute(_MOVE, values).rowcount != len(payable_ids):  # type: ignore[attr-defined]
+        raise StaleWrite(f"of payables {payable_ids} one is no longer as it was")
+    for number in payable_ids:
+        chain.changed(session, "payable", number, {"status": to.value})
+
+
+_MOVE = (
+    update(_TABLE)
+    .where(
+        _TABLE.c.id.in_(bindparam("among", expanding=True)), _TABLE.c.status.in_(bindparam("seen_in", expanding=True))
+    )
+    .execution_options(synchronize_session=False)
+)
+
+
+# --- what may be sent ------------------------------------------------------------------------------------------------
+
+_TO_BE_SENT = (
+    select(Payable)
+    .join(Owner, _TABLE.c.owner_id == SQLModel.metadata.tables["owner"].c.id)
+    .where(
+        _TABLE.c.id.in_(bindparam("among", expanding=True)),
+        _TABLE.c.status.in_([PayableStatus.PENDING.value, PayableStatus.FAILED.value]),
+    )
+    .order_by(_TABLE.c.id)
+    .limit(1)
+)
+_OF = [SQLModel.metadata.tables["owner"], _TABLE]
+_LOCK_ONE, _LOCK_FREE = locking(_TO_BE_SENT, of=_OF), locking(_TO_BE_SENT, of=_OF, skip_locked=True)
+
+
+def lock_to_be_sent(session: Session, payable_id: int) -> Payable | None:
+    """The payable and its owner, locked until the transaction ends; None if it is not pending or failed."""
+    found: Payable | None = session.execute(_LOCK_ONE, {"among": [payable_id]}).scalar()
+    return found
+
+
+def lock_oldest_free(session: Session, among: Sequence[int]) -> Payable | None:
+    """The oldest that is pending or failed, with its owner, locked until the transaction ends.
+
+    One whose owner another process pays just now is passed over where there is another, and waited for otherwise.
+    """
+    found: Payable | None = session.execute(_LOCK_FREE, {"among": list(among)}).scalar()
+    return found or lock_to_be_sent(session, among[0])
+
+
+_DEBTS = locking(
+    select(Payable)
+    .where(text("payable.status IN ('pending','failed','processing')"))  # as the index has it, so that it is used
+    .where(
+        _TABLE.c.owner_id == bindparam("owner"),
+        _TABLE.c.amount_cents < 0,
+        _TABLE.c.status != PayableStatus.PROCESSING.value,
+    )
+    .order_by(_TABLE.c.id)
+)
+_ALL_FREE = locking(
+    select(Payable)
+    .where(text("payable.status IN ('pending','failed','processing')"))
+    .where(_TABLE.c.owner_id == bindparam("owner"), _TABLE.c.status != PayableStatus.PROCESSING.value)
+    .order_by(_TABLE.c.id)
+)
+
+
+def lock_debts(session: Session, owner_id: int) -> list[Payable]:
+    """What the owner owes, locked until the transaction ends; the owner is locked already."""
+    return list(session.execute(_DEBTS, {"owner": owner_id}).scalars())
+
+
+def lock_all_free(session: Session, owner_id: int) -> list[Payable]:
+    """All that is pending or failed of an owner, locked until the transaction ends; the owner is locked already."""
+    return list(session.execute(_ALL_FREE, {"owner": owner_id}).scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A payable that may perhaps be sent, and all that decides it."""
+
+    payable_id: int
+    owner_id: int
+    kind: PayableKind
+    amount_cents: int
+    destination: Destination | None
+    property_id: int | None
+    payment_id: int | None
+    collected_cents: int
+    fee_cents: int
+    facts: Facts
+
+    @property
+    def is_share(self) -> bool:
+        return self.kind is PayableKind.SHARE
+
+
+_FACTS = text(
+    f"""
+    SELECT y.id, y.owner_id, y.kind, y.amount_cents, y.paybill, y.account_number, y.property_id, y.payment_id,
+           coalesce(p.amount_cents, 0) AS collected_cents, coalesce(p.fee_cents, 0) AS fee_cents,
+           y.status, coalesce(p.status, 'success') AS payment_status,
+           EXISTS (SELECT 1 FROM payable e WHERE e.payment_id = p.id AND e.kind IN ('reversal','reallocated'))
+               AS is_taken_back,
+           {predicates.IS_STOPPED} AS is_stopped,
+           (SELECT t.status FROM disbursement_member m JOIN disbursement t ON t.id = m.disbursement_id
+             WHERE m.payable_id = y.id AND m.live = 1) AS live,
+           (SELECT a.state FROM disbursement_member m JOIN attempt a ON a.disbursement_id = m.disbursement_id
+             WHERE m.payable_id = y.id
+             ORDER BY CASE a.state WHEN 'moved' THEN 0 WHEN 'unclear' THEN 1 WHEN 'not_moved' THEN 3 ELSE 2 END LIMIT 1)
+               AS attempt,
+           {predicates.IS_CONTRADICTED} OR {predicates.IS_REFUND_CONTRADICTED} AS is_contradicted,
+           {predicates.IS_REFUND_UNDER_WAY} AS is_refund_under_way,
+           {predicates.HAS_RECEIPT} AS has_receipt, {predicates.IS_PROVED} AS is_proved,
+           (SELECT kind FROM ({predicates.HOLDS}) AS holds
+             ORDER BY CASE kind WHEN 'evidence' THEN 0 ELSE 1 END, id LIMIT 1) AS hold,
+           {predicates.LAST_ADVICE} AS advice, y.payable_from <= :now AS is_payable,
+           EXISTS (SELECT 1 FROM attempt WHERE direction = 'payout' AND state = 'not_moved'
+                      AND code IN :too_low AND created_at >= :since) AS float_ran_out
+      FROM payable y
+      LEFT JOIN payment p ON p.id = y.payment_id AND y.kind = 'share'
+      LEFT JOIN money_in i ON i.id = p.money_in_id
+     WHERE y.id IN :payables ORDER BY y.id
+    """
+).bindparams(bindparam("payables", expanding=True), bindparam("too_low", expanding=True))
+_NEVER = 2**62
+
+
+def candidates(
+    session: Session, payable_ids: Sequence[int], now: datetime, since: datetime | None = None
+) -> list[Candidate]:
+    """The payables with all that decides whether each may be sent, by one statement, in the order of their numbers.
+
+    `since` is when the run began, in which the float may have run out. To send, lock first: what is read by this must
+    be as it is now.
+    """
+    values = {
+        "payables": list(payable_ids),
+        "now": to_milliseconds(now),
+        "since": _NEVER if since is None else to_milliseconds(since),
+        "too_low": list(FLOAT_TOO_LOW),
+    }
+    session.flush()
+    return [_candidate(row) for row in session.execute(_FACTS, values).mappings()]
+
+
+def _candidate(row: RowMapping) -> Candidate:
+    return Candidate(
+        row["id"],
+        row["owner_id"],
+        PayableKind(row["kind"]),
+        row["amount_cents"],
+        (row["paybill"], row["account_number"]) if row["paybill"] is not None else None,
+        row["property_id"],
+        row["payment_id"],
+        row["collected_cents"],
+        row["fee_cents"],
+        Facts(
+            status=PayableStatus(row["status"]),
+            payment_status=PaymentStatus(row["payment_status"]),
+            is_taken_back=bool(row["is_taken_back"]),
+            is_stopped=bool(row["is_stopped"]),
+            live=DisbursementStatus(row["live"]) if row["live"] else None,
+            attempt=State(row["attempt"]) if row["attempt"] else None,
+            is_contradicted=bool(row["is_contradicted"]),
+            is_refund_under_way=bool(row["is_refund_under_way"]),
+            has_receipt=bool(row["has_receipt"]),
+            is_proved=bool(row["is_proved"]),
+            hold=HoldKind(row["hold"]) if row["hold"] else None,
+            advice=Advice(row["advice"]) if row["advice"] else None,
+            is_payable=bool(row["is_payable"]),
+            float_ran_out=bool(row["float_ran_out"]),
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A share that waits to be sent."""
+
+    payable_id: int
+    payment_id: int
+    amount_cents: int
+
+
+_WAITING = f"""
+    SELECT y.id, y.payment_id, y.amount_cents
+      FROM payable y JOIN payment p ON p.id = y.payment_id JOIN money_in i ON i.id = p.money_in_id
+      LEFT JOIN attempt c ON c.payment_id = p.id
+     WHERE {predicates.FREE} AND y.status = :status AND y.kind = 'share' AND y.id > :after
+       AND y.amount_cents BETWEEN {CENTS} AND {MOST_CENTS}
+       AND p.status = 'success' AND {predicates.HAS_RECEIPT} AND {predicates.IS_PROVED}
+       AND NOT EXISTS (SELECT 1 FROM disbursement_member m WHERE m.payable_id = y.id AND m.live = 1)
+       AND NOT {predicates.IS_HELD} AND NOT {predicates.IS_CONTRADICTED} AND NOT {predicates.IS_REFUND_UNDER_WAY}
+       AND NOT EXISTS (SELECT 1 FROM payout_stop s WHERE s.in_force = 1 AND s.owner_id = y.owner_id)
+"""
+
+
+def waiting(
+    session: Session,
+    status: PayableStatus,
+    *,
+    now: datetime,
+    advices: Iterable[Advice] | None = None,
+    owner_id: int | None = None,
+    is_due: bool = False,
+    after: int = 0,
+    limit: int | None = None,
+) -> list[Waiting]:
+    """The shares in the status that may leave, oldest first; only those with one of the advices, where given.
+
+    What cannot be sent now (it is held, the rent has no receipt yet, payouts to its owner are stopped) is left out, so
+    that it is in nobody's way; `after` is the number of the last one that was seen.
+    """
+    query, values = _WAITING, {"status": status.value, "after": after, "now": to_milliseconds(now)}
+    if is_due:
+        query += " AND y.payable_from <= :now AND (c.next_check_at IS NULL OR c.next_check_at <= :now)"
+    if owner_id is not None:
+        query += " AND y.owner_id = :owner"
+        values["owner"] = owner_id
+    if advices is not None:
+        query += f" AND {predicates.LAST_ADVICE} IN :advices"
+    query += " ORDER BY y.id"
+    if limit is not None:
+        query += " LIMIT :limit"
+        values["limit"] = limit
+    statement = text(query)
+    if advices is not None:
+        statement = statement.bindparams(bindparam("advices", expanding=True))
+        values["advices"] = [advice.value for advice in advices]  # type: ignore[assignment]
+    return [Waiting(*row) for row in session.execute(statement, values)]
+
+
+_COUNT_FAILED = text(
+    f"SELECT count(*) FROM payable y WHERE {predicates.FREE} AND y.status = 'failed' AND y.kind = 'share'"
+    " AND (:owner IS NULL OR y.owner_id = :owner)"
+).bindparams(bindparam("owner", type_=_TABLE.c.owner_id.type))
+
+
+def count_failed(session: Session, *, owner_id: int | None = None) -> int:
+    """How many shares have failed."""
+    return int(session.execute(_COUNT_FAILED, {"owner": owner_id}).scalar_one())
+
+
+_RULED = text(
+    """
+    SELECT EXISTS (SELECT 1 FROM disbursement_member m JOIN attempt a ON a.disbursement_id = m.disbursement_id
+                    WHERE m.payable_id = :payable AND a.learned_by = :source)
+        OR EXISTS (SELECT 1 FROM payable y JOIN attempt a ON a.payment_id = y.payment_id
+                    WHERE y.id = :payable AND a.learned_by = :source)
+    """
+)
+
+
+def was_learned_by(session: Session, payable_id: int, source: str) -> bool:
+    """Whether the fate of a transfer of this share, or that the rent in it came in, became known by the source."""
+    return bool(session.execute(_RULED, {"payable": payable_id, "source": source}).scalar())
+
+
+_SAME = text(
+    """
+    SELECT 1 FROM disbursement d
+     WHERE d.owner_id = :owner AND d.amount_cents = :amount AND d.way <> 'none'
+       AND (d.status = 'processing' OR d.completed_at >= :since) LIMIT 1
+    """
+)
+
+
+def looks_repeated(session: Session, owner_id: int, amount_cents: int, since: datetime) -> bool:
+    """Whether the same amount went to the owner since the moment, or is on its way there."""
+    values = {"owner": owner_id, "amount": amount_cents, "since": to_milliseconds(since)}
+    return session.execute(_SAME, values).first() is not None
+
+
+_SHARES_OF = (
+    select_columns(_TABLE.c.id)
+    .join(SQLModel.metadata.tables["payment"], SQLModel.metadata.tables["payment"].c.id == _TABLE.c.payment_id)
+    .where(SQLModel.metadata.tables["payment"].c.money_in_id == bindparam("money"), _TABLE.c.kind == "share")
+    .order_by(_TABLE.c.id)
+)
+
+
+def shares_of_money(session: Session, money_in_id: int) -> list[int]:
+    """The numbers of the shares of all payments that were made from this money."""
+    return list(session.execute(_SHARES_OF, {"money": money_in_id}).scalars())
+
+
+def lock(session: Session, payable_ids: Iterable[int]) -> list[Payable]:
+    """The payables, locked until the transaction ends, in the order of their numbers."""
+    return list(session.execute(_LOCK, {"among": list(payable_ids)}).scalars())
+
+
+_LOCK = locking(select(Payable).where(_TABLE.c.id.in_(bindparam("among", expanding=True))).order_by(col(Payable.id)))
