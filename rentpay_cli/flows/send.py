@@ -164,7 +164,9 @@ def claim(
             if held is not None:
                 return _hold(rt, session, share, *held, at)
             return _write_intention(rt, session, transfer, members, share, at)
-    except (StaleWrite, IntegrityError):  # the database knows better: it has a live attempt
+    except (StaleWrite, IntegrityError) as error:  # the database knows better: something has the share
+        if isinstance(error, IntegrityError) and not disbursements.is_taken(error):
+            raise
         return NotSent(payment_id, Refusal.UNDER_WAY, WORDS[Refusal.UNDER_WAY])
 
 

@@ -91,11 +91,13 @@ class Payer:
             self._seen = shares[-1].payable_id if len(shares) == PAY_AT_ONCE else 0
         if run.end is not None:
             self._sender, self._seen = None, 0
-        return len(run.accepted) + len(run.failed) + len(run.unclear)
+        return len(run.accepted) + len(run.settled) + len(run.failed) + len(run.unclear)
 
     def _tell(self, run: Run) -> None:
         for payment_id in run.accepted:
             self._log("payout accepted by M-Pesa, outcome not known yet", payment=payment_id)
+        for payment_id in run.settled:
+            self._log("share settled against what the owner owes", payment=payment_id)
         for failure in run.failed:
             self._log("payout refused", payment=failure.payment_id, code=failure.code, reason=failure.error)
         for failure in run.unclear:

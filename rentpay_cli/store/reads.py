@@ -121,7 +121,9 @@ def payments(
         "p.property_id = :property_id": property_id,
         "p.tenant_id = :tenant_id": tenant_id,
         "p.status = :status": status,
-        _OPEN_SHARE if disbursement_status in _OPEN else "y.status = :disbursement_status": disbursement_status,
+        _OPEN_SHARE
+        if disbursement_status in _OPEN
+        else "coalesce(y.status, '') = :disbursement_status": disbursement_status,
         "p.created_at >= :since": since,
         "p.created_at < :until": until,
     }

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, text, update
 from sqlalchemy import select as select_columns
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, SQLModel, col, select
 
 from rentpay_cli.core.clock import eat_day
@@ -302,6 +303,18 @@ _NUMBER_OF_TRY = text(
 def number_of_try(session: Session, disbursement_id: int) -> int:
     """How many requests were written down for its first payable up to this transfer."""
     return int(session.execute(_NUMBER_OF_TRY, {"disbursement": disbursement_id}).scalar_one())
+
+
+_TAKEN = (
+    *("one_live_disbursement", "disbursement_member.payable_id"),  # as PostgreSQL and as SQLite name the index
+    *("one_payout", "attempt.disbursement_id"),
+    *("only what is free joins", "a member is not free", "this change of payable.status is not allowed"),
+)
+
+
+def is_taken(error: IntegrityError) -> bool:
+    """Whether the database refuses a transfer because another one has a member of it."""
+    return any(mark in str(error.orig) for mark in _TAKEN)
 
 
 def note_receipt(session: Session, disbursement: Disbursement, receipt: str) -> None:

@@ -206,7 +206,7 @@ _FACTS = text(
            (SELECT t.status FROM disbursement_member m JOIN disbursement t ON t.id = m.disbursement_id
              WHERE m.payable_id = y.id AND m.live = 1) AS live,
            (SELECT a.state FROM disbursement_member m JOIN attempt a ON a.disbursement_id = m.disbursement_id
-             WHERE m.payable_id = y.id
+             WHERE m.payable_id = y.id AND (m.live = 1 OR a.state <> 'moved')
              ORDER BY CASE a.state WHEN 'moved' THEN 0 WHEN 'unclear' THEN 1 WHEN 'not_moved' THEN 3 ELSE 2 END LIMIT 1)
                AS attempt,
            {predicates.IS_CONTRADICTED} OR {predicates.IS_REFUND_CONTRADICTED} AS is_contradicted,
