@@ -27,7 +27,7 @@ def upgrade() -> None:
     from rentpay_cli.config import load_settings
     from rentpay_cli.store import readonly, schema
 
-    settings = load_settings(invocation.env_file)
+    settings = load_settings(invocation().env_file)
     admit_to(settings)
     schema.create_or_upgrade(settings.database_url, settings.environment)
     readonly.ensure(settings.database_url, settings.environment, lambda _: None).close()

@@ -50,16 +50,17 @@ def _checks(offline: bool) -> list[Check]:
     from rentpay_cli.flows.doctor import bad_configuration, examine
     from rentpay_cli.runtime import Runtime
 
+    named = invocation().env_file
     try:
-        settings = load_settings(invocation.env_file)
+        settings = load_settings(named)
     except BadConfiguration as error:
         return bad_configuration(error)
-    named = [Path(".env"), *([Path(invocation.env_file)] if invocation.env_file else [])]
+    files = [Path(".env"), *([Path(named)] if named else [])]
     rt = Runtime(settings)
     try:
         admit(rt)
         with progress.bar("Checking"):  # to read a database of a million payments takes seconds
-            return list(examine(rt, [path for path in named if path.is_file()], offline=offline))
+            return list(examine(rt, [path for path in files if path.is_file()], offline=offline))
     finally:
         rt.close()
 

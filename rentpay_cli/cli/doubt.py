@@ -213,7 +213,7 @@ def resume(owner: _OneOwner = None) -> None:
         is_restored = stop is not None and stop["kind"] == StopKind.RESTORE
         if stop is not None and is_restored and unsent["payouts"]:
             words = _unsent_words(stop, unsent)
-            if invocation.yes and not show.wants_json():
+            if invocation().yes and not show.wants_json():
                 talk(words)
             confirm(f"{words} Let them leave?")
         else:

@@ -47,7 +47,7 @@ def init(
     """
     from rentpay_cli.flows import setup
 
-    path = Path(invocation.env_file or ".env")
+    path = Path(invocation().env_file or ".env")
     text, in_file = setup.read_file(path)
     _admit_to_file(in_file)
     chosen = _environment(environment)
@@ -92,7 +92,7 @@ def _admit_to_file(in_file: dict[str, str]) -> None:
 
 
 def _interactive() -> bool:
-    return sys.stdin.isatty() and not invocation.json
+    return sys.stdin.isatty() and not invocation().json
 
 
 def _environment(given: str | None) -> str:
@@ -207,7 +207,7 @@ def _ask(text: str, default: str, problem: Callable[[str], str], *, secret: bool
 def _make_database(settings: Settings) -> None:
     from rentpay_cli.store import readonly
 
-    made = (lambda _: None) if invocation.json else say_made
+    made = (lambda _: None) if invocation().json else say_made
     readonly.ensure(settings.database_url, settings.environment, made).close()
 
 

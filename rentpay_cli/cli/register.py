@@ -184,8 +184,8 @@ def _vouched(paybill: str, looked_up: LookedUp) -> bool:
         talk(words)
     if looked_up.name is None:
         return False
-    if invocation.yes or show.wants_json() or not sys.stdin.isatty():
-        return invocation.yes
+    if invocation().yes or show.wants_json() or not sys.stdin.isatty():
+        return invocation().yes
     confirm("Is that right?")
     return True
 

@@ -35,7 +35,7 @@ def watch(
     """
     from rentpay_cli.errors import WrongUse
 
-    if invocation.json or not terminal.has_styles():
+    if invocation().json or not terminal.has_styles():
         raise WrongUse(
             "A live screen needs a terminal.",
             "For one payment: rentpay status ID --watch. For scripts: rentpay payments --json",
