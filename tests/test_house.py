@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -92,10 +92,38 @@ def test_the_process_of_a_command_puts_off_the_collection_of_garbage_and_gives_i
     assert done.stdout.splitlines()[1:] == ["100000 True True"]
 
 
-def test_what_speaks_to_mpesa_leaves_out_the_command_line_of_httpx() -> None:
-    script = "import sys, rentpay_cli.daraja.client; print('httpx' in sys.modules, 'pygments' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["True", "False"]
+def test_no_code_of_ours_lays_hands_on_another_package_s_modules() -> None:
+    """Whoever imports a package gets it as it is, not as we would like it."""
+    assert [place for path in sorted((ROOT / "rentpay_cli").rglob("*.py")) for place in hands_on(path)] == []
+
+
+def hands_on(path: Path) -> Iterator[str]:
+    """Where the file names `sys.modules`, or sets an attribute of something that it imported by name."""
+    tree = ast.parse(path.read_text())
+    imported = {
+        (alias.asname or alias.name).partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    } - OURS_TO_SET
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Name("sys"), attr="modules"):
+                yield f"{path.name}:{node.lineno}"
+            case ast.Attribute(ctx=ast.Store() | ast.Del()) if _root(node) in imported:
+                yield f"{path.name}:{node.lineno}"
+            case ast.Call(func=ast.Name("setattr" | "delattr"), args=[ast.Name(name), *_]) if name in imported:
+                yield f"{path.name}:{node.lineno}"
+
+
+OURS_TO_SET = {"sys"}
+"""Python documents that a program may put its own streams for `sys.stdout` and `sys.stderr`."""
+
+
+def _root(node: ast.expr) -> str:
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 @pytest.mark.parametrize(
