@@ -11,7 +11,7 @@ import typer
 from rentpay_cli.cli import show
 from rentpay_cli.cli.common import Command, invocation, talk
 
-app = typer.Typer(help="The security credential that payouts need.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("encrypt", cls=Command)

@@ -7,7 +7,7 @@ import typer
 from rentpay_cli.cli import show
 from rentpay_cli.cli.common import Command, admit_to, invocation
 
-app = typer.Typer(help="The database: bring an older one up to date.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()

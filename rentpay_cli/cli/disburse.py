@@ -32,9 +32,7 @@ def disburse(
     wait: Wait = False,
     timeout: Timeout = WAIT_SECONDS,
 ) -> None:
-    """Send the owner's share of one payment by M-Pesa B2B.
-
-    One payment is disbursed once. What is under way, unclear or completed is refused, and so is what the tenant has
+    """One payment is disbursed once. What is under way, unclear or completed is refused, and so is what the tenant has
     not paid.
 
     Examples:
@@ -171,9 +169,7 @@ def retry_failed(
         str | None, typer.Option(metavar="mend-first", help="Also those whose cause you have mended: mend-first.")
     ] = None,
 ) -> None:
-    """Send every failed disbursement that may safely be sent again.
-
-    Only attempts that certainly moved nothing are followed by another. What is unclear is never sent again, and what
+    """Only attempts that certainly moved nothing are followed by another. What is unclear is never sent again, and what
     must be mended first is left alone and counted.
 
     Examples:

@@ -19,9 +19,7 @@ _NEEDS_ATTENTION = 6
 def doctor(
     offline: Annotated[bool, typer.Option("--offline", help="Leave out what needs the network.")] = False,
 ) -> None:
-    """Check the settings, the database, the credential, the clock, a token and the callback addresses.
-
-    It moves no money. Exit status 0 if nothing is wrong, 6 if something is; a note needs nobody now. The callback
+    """It moves no money. Exit status 0 if nothing is wrong, 6 if something is; a note needs nobody now. The callback
     addresses are called as M-Pesa would call them, so that `rentpay serve-callbacks` must be running.
 
     Examples:

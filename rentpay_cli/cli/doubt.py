@@ -12,7 +12,7 @@ from rentpay_cli.cli.common import Command, confirm, confirm_in_production, invo
 from rentpay_cli.cli.waiting import WAIT_SECONDS, Timeout, Wait, until
 from rentpay_cli.core.money import shillings, show_kes
 
-payouts = typer.Typer(help="Stop all payouts, and let them go on.", no_args_is_help=True)
+payouts = typer.Typer(no_args_is_help=True)
 
 MOST_AT_ONCE = 200
 _OneOwner = Annotated[
@@ -22,10 +22,8 @@ _OneOwner = Annotated[
 
 
 def chase(wait: Wait = False, timeout: Timeout = WAIT_SECONDS) -> None:
-    """Ask M-Pesa about every payment and disbursement that has gone quiet. It moves no money.
-
-    A prompt is asked about after a minute, a payout after five. What became of a payout M-Pesa tells by callback, which
-    `rentpay serve-callbacks` receives; the listener also asks by itself, at its own pace.
+    """A prompt is asked about after a minute, a payout after five. What became of a payout M-Pesa tells by callback,
+    which `rentpay serve-callbacks` receives; the listener also asks by itself, at its own pace.
 
     Examples:
     rentpay chase
@@ -112,9 +110,7 @@ def resolve(
     not_paid: Annotated[bool, typer.Option("--not-paid", help="It was not paid; needs a reason.")] = False,
     reason: Annotated[str | None, typer.Option(metavar="TEXT", help="What the ruling rests on.")] = None,
 ) -> None:
-    """Rule on an unclear attempt, with evidence that M-Pesa's API did not give, such as the paybill's statement.
-
-    It is about the tenant's payment while that is open, and about the payout after that. "Not paid" lets a payout be
+    """It is about the tenant's payment while that is open, and about the payout after that. "Not paid" lets a payout be
     sent again, so that a wrong ruling pays twice. The ruling and who made it are kept in the journal.
 
     Examples:

@@ -35,9 +35,7 @@ def init(
         str | None, typer.Option(metavar="P", help="What the platform keeps of each rent, in percent.")
     ] = None,
 ) -> None:
-    """Ask for what is needed, write the settings file so that you alone can read it, and make the database.
-
-    The file is .env, or the one that --env-file names. Its comments and other lines stay. Without a terminal the
+    """The file is .env, or the one that --env-file names. Its comments and other lines stay. Without a terminal the
     answers come from the options and the environment; secrets only from there, never from the command line.
 
     Examples:

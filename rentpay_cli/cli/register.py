@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from rentpay_cli.flows.paybill import LookedUp, Proposal
     from rentpay_cli.runtime import Runtime
 
-owner = typer.Typer(help="Owners: whom the platform pays.", no_args_is_help=True)
-rented_property = typer.Typer(help="Properties: what is let, and where its owner's share goes.", no_args_is_help=True)
-tenant = typer.Typer(help="Tenants: who pays the rent.", no_args_is_help=True)
+owner = typer.Typer(no_args_is_help=True)
+rented_property = typer.Typer(no_args_is_help=True)
+tenant = typer.Typer(no_args_is_help=True)
 
 
 def _reference(offer: Callable[[str], completion.Offer]) -> Any:

@@ -11,7 +11,7 @@ from rentpay_cli.cli import documents, sheet, show, terminal
 from rentpay_cli.cli.common import Command, runtime
 from rentpay_cli.core.money import shillings, show_kes
 
-app = typer.Typer(help="Reports: what the platform earned, how payouts went, and the books.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 From = Annotated[str | None, typer.Option("--from", metavar="DAY", help="From this day on, such as 2026-11-01.")]
 To = Annotated[str | None, typer.Option("--to", metavar="DAY", help="Until this day, which counts too.")]

@@ -31,12 +31,10 @@ def serve_callbacks(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 8000,
 ) -> None:
-    """Receive M-Pesa's callbacks, and do what follows from them.
-
-    Every callback is stored before it is answered. Then a payment becomes success or failed, a disbursement completed
-    or failed, and, if AUTO_DISBURSEMENT=true, the owner's share is sent. One log line an event goes to standard error.
-    Ctrl-C and SIGTERM finish what is in hand. GET /healthz tells a monitor whether all is well, and GET /metrics, to
-    this machine alone, what `rentpay health` says.
+    """Every callback is stored before it is answered. Then a payment becomes success or failed, a disbursement
+    completed or failed, and, if AUTO_DISBURSEMENT=true, the owner's share is sent. One log line an event goes to
+    standard error. Ctrl-C and SIGTERM finish what is in hand. GET /healthz tells a monitor whether all is well, and GET
+    /metrics, to this machine alone, what `rentpay health` says.
 
     Examples:
     rentpay serve-callbacks

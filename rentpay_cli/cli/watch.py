@@ -27,9 +27,7 @@ FRAME_ROWS = 13  # headings, rules and blank lines of the whole screen
 def watch(
     interval: Annotated[float, typer.Option("--interval", min=0.2, metavar="S", help="Seconds between two looks.")] = 2,
 ) -> None:
-    """Show live what is happening, until Ctrl-C: payments, disbursements on their way, what needs a person.
-
-    Examples:
+    """Examples:
     rentpay watch
     rentpay watch --interval 5
     """

@@ -151,10 +151,12 @@ def test_every_command_that_is_written_is_in_the_table_or_in_a_group_of_it() -> 
 
 
 @pytest.mark.parametrize("name", LISTED)
-def test_the_line_in_the_table_is_what_the_command_says_of_itself(name: str) -> None:
+def test_a_command_s_help_begins_with_its_line_of_the_table_and_says_it_once(name: str) -> None:
     listed, command = LISTED[name], LISTED[name].load()
-    assert listed.help == command.help.split("\n\n")[0]
-    assert (listed.name, listed.get_short_help_str()) == (command.name, command.get_short_help_str())
+    line, *more = command.help.split("\n\n")
+    assert (listed.name, listed.help, listed.get_short_help_str()) == (command.name, line, command.get_short_help_str())
+    again = line.partition(". ")[0].removesuffix(".")
+    assert [paragraph for paragraph in more if again in paragraph] == []
 
 
 @pytest.mark.parametrize("path", PATHS, ids=" ".join)
