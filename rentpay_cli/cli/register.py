@@ -475,8 +475,11 @@ _LABELS = {
     "feePercentage": "Fee",
     "propertyName": "Property",
 }
-_FORMS: dict[str, Callable[[Any], str]] = {"feePercentage": _fee, "rent": lambda shillings: f"KES {shillings:,}"}
-_FORMS["heldChange"] = lambda change: (
-    f"to paybill {change['paybill']}, {change['organisationName'] or 'whose name is not known'}, "
-    f"account {change['accountNumber']}; asked for by {change['askedBy']}"
-)
+_FORMS: dict[str, Callable[[Any], str]] = {
+    "feePercentage": _fee,
+    "rent": lambda shillings: f"KES {shillings:,}",
+    "heldChange": lambda change: (
+        f"to paybill {change['paybill']}, {change['organisationName'] or 'whose name is not known'}, "
+        f"account {change['accountNumber']}; asked for by {change['askedBy']}"
+    ),
+}
