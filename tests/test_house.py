@@ -126,6 +126,42 @@ def _root(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
+def test_the_terminal_does_no_arithmetic_about_money() -> None:
+    """It shows sums of cents that core or a query has made."""
+    assert [place for path in sorted((ROOT / "rentpay_cli/cli").glob("*.py")) for place in sums_in(path)] == []
+
+
+def sums_in(path: Path) -> Iterator[str]:
+    """Where the file reckons with cents, or compares which are more."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.BinOp(left=left, right=right):
+                parts = [left, right]
+            case ast.AugAssign(target=target, value=value):
+                parts = [target, value]
+            case ast.Compare(left=left, ops=ops, comparators=others) if not any(map(_asks_whether_same, ops)):
+                parts = [left, *others]
+            case ast.Call(func=ast.Name("sum" | "min" | "max" | "round" | "divmod")):
+                parts = [part for argument in node.args for part in ast.walk(argument) if isinstance(part, ast.expr)]
+            case _:
+                continue
+        if any(map(_is_money, parts)):
+            yield f"{path.name}:{node.lineno} {ast.unparse(node)}"
+
+
+def _asks_whether_same(operator: ast.cmpop) -> bool:
+    return isinstance(operator, ast.Eq | ast.NotEq | ast.Is | ast.IsNot | ast.In | ast.NotIn)
+
+
+def _is_money(part: ast.expr) -> bool:
+    match part:
+        case ast.Name(name) | ast.Attribute(attr=name) | ast.Subscript(slice=ast.Constant(str(name))):
+            return name.endswith("cents")
+        case ast.Call(func=ast.Name("int" | "float" | "abs" | "shillings")):
+            return any(map(_is_money, part.args))
+    return False
+
+
 def test_no_module_keeps_what_one_run_would_leave_to_the_next() -> None:
     package = ROOT / "rentpay_cli"
     kept = {str(path.relative_to(package)) for path in package.rglob("*.py") if any(changes_of_its_own(path))}

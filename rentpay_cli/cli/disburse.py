@@ -246,7 +246,7 @@ def _show_float(plan: Plan) -> None:
     from rentpay_cli.core.money import show_kes
 
     known = plan.float
-    if known is None or known.cents >= plan.total_cents:
+    if known is None or not known.was_less_than(plan.total_cents):
         return
     held = f"the working account held {show_kes(known.cents)} at {show_local(known.read_at)}"
     if known.is_outdated:
