@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from rentpay_cli.config import NAMES
+from rentpay_cli.core.attempt import State
+from rentpay_cli.core.disburse import DisbursementStatus, PaymentStatus
 from tests.cli.conftest import OFFLINE
 
 ROOT = Path(__file__).parents[1]
@@ -160,6 +162,29 @@ def _is_money(part: ast.expr) -> bool:
         case ast.Call(func=ast.Name("int" | "float" | "abs" | "shillings")):
             return any(map(_is_money, part.args))
     return False
+
+
+def test_a_status_is_compared_with_its_enum_and_with_no_text() -> None:
+    found = {path.name for path in (ROOT / "rentpay_cli/cli").glob("*.py") if any(compared_with_a_text(path))}
+    assert found == NOT_YET | {"notify.py"}, "there it is what a notice is about"
+
+
+NOT_YET = {"look.py", "documents.py"}
+STATUSES = {*PaymentStatus, *DisbursementStatus, *State}
+
+
+def compared_with_a_text(path: Path) -> Iterator[int]:
+    """The lines that ask whether something is a status, which stands there as a text."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Compare(ops=[ast.Eq() | ast.NotEq()], comparators=[ast.Constant(str(text))]):
+                texts = {text}
+            case ast.Compare(ops=[ast.In() | ast.NotIn()], comparators=[ast.Tuple(among) | ast.Set(among)]):
+                texts = {each.value for each in among if isinstance(each, ast.Constant)}
+            case _:
+                continue
+        if texts and texts <= STATUSES:
+            yield node.lineno
 
 
 def test_no_module_keeps_what_one_run_would_leave_to_the_next() -> None:

@@ -10,6 +10,7 @@ import typer
 from rentpay_cli.cli import completion, documents, show
 from rentpay_cli.cli.common import Command, confirm, confirm_in_production, invocation, runtime, say_environment, talk
 from rentpay_cli.cli.waiting import WAIT_SECONDS, Timeout, Wait, until
+from rentpay_cli.core.attempt import Direction, State
 from rentpay_cli.core.money import shillings, show_kes
 
 payouts = typer.Typer(no_args_is_help=True)
@@ -53,11 +54,11 @@ def chase(wait: Wait = False, timeout: Timeout = WAIT_SECONDS) -> None:
     results: list[documents.Row] = [
         {
             "paymentId": str(each.payment_id),
-            "about": _ABOUT[each.direction.value],
+            "about": _ABOUT[each.direction],
             "outcome": outcomes.get(each.enquiry_id, each.outcome) if each.enquiry_id else each.outcome,
             "paymentStatus": row["status"] if row else None,
             "disbursementStatus": row["disbursement_status"] if row else None,
-            "unclear": bool(row and (row["collection_state"] == "unclear" or documents.is_unclear(row))),
+            "unclear": bool(row and (row["collection_state"] == State.UNCLEAR or documents.is_unclear(row))),
         }
         for each, row in zip(chased, rows, strict=True)
     ]
@@ -83,7 +84,7 @@ def chase(wait: Wait = False, timeout: Timeout = WAIT_SECONDS) -> None:
         )
 
 
-_ABOUT = {"collection": "rent", "payout": "disbursement"}
+_ABOUT = {Direction.COLLECTION: "rent", Direction.PAYOUT: "disbursement"}
 
 
 def _is_askable(row: documents.Row) -> bool:
@@ -125,7 +126,7 @@ def resolve(
         number = payment_number(rt, payment)
         ruling = flow.read_ruling(number, paid, not_paid, reason)
         about = flow.question(rt, ruling)
-        what = "the tenant's payment" if about.direction.value == "collection" else "the payout to the owner"
+        what = "the tenant's payment" if about.direction is Direction.COLLECTION else "the payout to the owner"
         verdict = f"was paid, with receipt {ruling.receipt}" if ruling.receipt else "was NOT paid"
         unsent = "Nothing was sent to the owner from here, as far as this database knows. " if about.never_sent else ""
         confirm(f"{unsent}Rule that {what} of {show_kes(about.amount_cents)} (payment {number}) {verdict}?")

@@ -9,6 +9,7 @@ import typer
 
 from rentpay_cli.cli import documents, sheet, show, terminal
 from rentpay_cli.cli.common import Command, runtime
+from rentpay_cli.core.disburse import DisbursementStatus
 from rentpay_cli.core.money import shillings, show_kes
 from rentpay_cli.core.revenue import Revenue, total
 
@@ -156,9 +157,6 @@ def _key(by: str, key: object) -> str:
     return f"{text[:4]}-{text[4:]}" if by == "month" else text
 
 
-STATUSES = ("pending", "processing", "completed", "failed", "not_required")
-
-
 @app.command("disbursements", cls=Command)
 def disbursements(
     since: From = None,
@@ -193,8 +191,9 @@ def disbursements(
         sheet.write(("status", "disbursements", "amount"), statuses)
         return
     counts = {item["status"]: item["disbursements"] for item in statuses}
+    completed, failed = counts[DisbursementStatus.COMPLETED], counts[DisbursementStatus.FAILED]
     rates = {
-        "successRate": _rate(counts["completed"], counts["completed"] + counts["failed"]),
+        "successRate": _rate(completed, completed + failed),
         "retrySuccessRate": _rate(int(retried["completed"]), int(retried["retried"])),
     }
     seconds = {
@@ -232,7 +231,7 @@ def _status_items(rows: list[documents.Row]) -> list[documents.Row]:
             "disbursements": int(found[status]["disbursements"]) if status in found else 0,
             "amount": shillings(int(found[status]["amount_cents"])) if status in found else 0,
         }
-        for status in STATUSES
+        for status in DisbursementStatus
     ]
 
 

@@ -12,6 +12,7 @@ import typer
 
 from rentpay_cli.cli import documents, show, terminal
 from rentpay_cli.cli.common import invocation, runtime
+from rentpay_cli.core.attempt import State
 from rentpay_cli.core.clock import show_local
 from rentpay_cli.core.money import shillings
 
@@ -156,7 +157,7 @@ def _payments(rows: list[documents.Row]) -> Table:
             documents.listed_minute(row["created_at"]),
             show.drawn_text(row["property_name"], cut=True),
             f"{shillings(row['amount_cents']):,}",
-            show.status_text(row["status"] + (" (unclear)" if row["collection_state"] == "unclear" else "")),
+            show.status_text(row["status"] + (" (unclear)" if row["collection_state"] == State.UNCLEAR else "")),
             show.status_text(_words(row) if row["disbursement_status"] else ""),
         )
     return table
