@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import os
 import re
 import secrets
@@ -94,8 +93,6 @@ def nothing_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.chdir(tmp_path)
-    web_server = logging.getLogger("uvicorn")  # to which the listener's command adds a handler, for the whole process
-    monkeypatch.setattr(web_server, "handlers", [*web_server.handlers])
 
 
 @pytest.fixture(scope="session")

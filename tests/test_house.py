@@ -8,12 +8,14 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from rentpay_cli.config import NAMES
+from rentpay_cli.core.attempt import State
+from rentpay_cli.core.disburse import DisbursementStatus, PaymentStatus
 from tests.cli.conftest import OFFLINE
 
 ROOT = Path(__file__).parents[1]
@@ -92,10 +94,138 @@ def test_the_process_of_a_command_puts_off_the_collection_of_garbage_and_gives_i
     assert done.stdout.splitlines()[1:] == ["100000 True True"]
 
 
-def test_what_speaks_to_mpesa_leaves_out_the_command_line_of_httpx() -> None:
-    script = "import sys, rentpay_cli.daraja.client; print('httpx' in sys.modules, 'pygments' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["True", "False"]
+def test_no_code_of_ours_lays_hands_on_another_package_s_modules() -> None:
+    """Whoever imports a package gets it as it is, not as we would like it."""
+    assert [place for path in sorted((ROOT / "rentpay_cli").rglob("*.py")) for place in hands_on(path)] == []
+
+
+def hands_on(path: Path) -> Iterator[str]:
+    """Where the file names `sys.modules`, or sets an attribute of something that it imported by name."""
+    tree = ast.parse(path.read_text())
+    imported = {
+        (alias.asname or alias.name).partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    } - OURS_TO_SET
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Name("sys"), attr="modules"):
+                yield f"{path.name}:{node.lineno}"
+            case ast.Attribute(ctx=ast.Store() | ast.Del()) if _root(node) in imported:
+                yield f"{path.name}:{node.lineno}"
+            case ast.Call(func=ast.Name("setattr" | "delattr"), args=[ast.Name(name), *_]) if name in imported:
+                yield f"{path.name}:{node.lineno}"
+
+
+OURS_TO_SET = {"sys"}
+"""Python documents that a program may put its own streams for `sys.stdout` and `sys.stderr`."""
+
+
+def _root(node: ast.expr) -> str:
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def test_the_terminal_does_no_arithmetic_about_money() -> None:
+    """It shows sums of cents that core or a query has made."""
+    assert [place for path in sorted((ROOT / "rentpay_cli/cli").glob("*.py")) for place in sums_in(path)] == []
+
+
+def sums_in(path: Path) -> Iterator[str]:
+    """Where the file reckons with cents, or compares which are more."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.BinOp(left=left, right=right):
+                parts = [left, right]
+            case ast.AugAssign(target=target, value=value):
+                parts = [target, value]
+            case ast.Compare(left=left, ops=ops, comparators=others) if not any(map(_asks_whether_same, ops)):
+                parts = [left, *others]
+            case ast.Call(func=ast.Name("sum" | "min" | "max" | "round" | "divmod")):
+                parts = [part for argument in node.args for part in ast.walk(argument) if isinstance(part, ast.expr)]
+            case _:
+                continue
+        if any(map(_is_money, parts)):
+            yield f"{path.name}:{node.lineno} {ast.unparse(node)}"
+
+
+def _asks_whether_same(operator: ast.cmpop) -> bool:
+    return isinstance(operator, ast.Eq | ast.NotEq | ast.Is | ast.IsNot | ast.In | ast.NotIn)
+
+
+def _is_money(part: ast.expr) -> bool:
+    match part:
+        case ast.Name(name) | ast.Attribute(attr=name) | ast.Subscript(slice=ast.Constant(str(name))):
+            return name.endswith("cents")
+        case ast.Call(func=ast.Name("int" | "float" | "abs" | "shillings")):
+            return any(map(_is_money, part.args))
+    return False
+
+
+def test_a_status_is_compared_with_its_enum_and_with_no_text() -> None:
+    found = {path.name for path in (ROOT / "rentpay_cli/cli").glob("*.py") if any(compared_with_a_text(path))}
+    assert found == NOT_YET | {"notify.py"}, "there it is what a notice is about"
+
+
+NOT_YET = {"look.py", "documents.py"}
+STATUSES = {*PaymentStatus, *DisbursementStatus, *State}
+
+
+def compared_with_a_text(path: Path) -> Iterator[int]:
+    """The lines that ask whether something is a status, which stands there as a text."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Compare(ops=[ast.Eq() | ast.NotEq()], comparators=[ast.Constant(str(text))]):
+                texts = {text}
+            case ast.Compare(ops=[ast.In() | ast.NotIn()], comparators=[ast.Tuple(among) | ast.Set(among)]):
+                texts = {each.value for each in among if isinstance(each, ast.Constant)}
+            case _:
+                continue
+        if texts and texts <= STATUSES:
+            yield node.lineno
+
+
+def test_no_module_keeps_what_one_run_would_leave_to_the_next() -> None:
+    package = ROOT / "rentpay_cli"
+    kept = {str(path.relative_to(package)) for path in package.rglob("*.py") if any(changes_of_its_own(path))}
+    assert kept == KEEPS
+
+
+KEEPS = {"core/redact.py"}
+"""It keeps which secrets this process has read, so that none of them leaves it, whichever thread speaks."""
+COLLECTIONS = {"set", "dict", "list", "defaultdict", "deque", "Counter"}
+CHANGES = {"append", "extend", "insert", "update", "setdefault", "pop", "popitem", "clear", "add", "discard", "remove"}
+
+
+def changes_of_its_own(path: Path) -> Iterator[int]:
+    """The lines that change what stands in the module itself: a name, or what is in a thing or a collection."""
+    tree = ast.parse(path.read_text())
+    values = {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        match node:
+            case ast.Global():
+                yield node.lineno
+            case ast.Subscript(ctx=ast.Store() | ast.Del()) | ast.Attribute(ctx=ast.Store() | ast.Del()):
+                if _root(node.value) in values:
+                    yield node.lineno
+            case ast.Call(func=ast.Attribute(value=ast.Name(name), attr=attr)) if name in values and attr in CHANGES:
+                if _is_collection(values[name]):
+                    yield node.lineno
+
+
+def _is_collection(value: ast.expr | None) -> bool:
+    match value:
+        case ast.Call(func=ast.Name(name) | ast.Subscript(value=ast.Name(name))):
+            return name in COLLECTIONS
+    return isinstance(value, ast.Dict | ast.List | ast.Set | ast.DictComp | ast.ListComp | ast.SetComp)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ from typing import Any
 import httpx
 import pytest
 
+from rentpay_cli.cli import serve
 from rentpay_cli.config import check_settings
 from rentpay_cli.flows import collect, register
 from rentpay_cli.flows.disburse import disburse
@@ -327,3 +329,12 @@ def test_the_demo_says_that_everything_came_true() -> None:
     assert content["checks"]
     assert all(check["holds"] for check in content["checks"])
     assert content["seconds"] < 60
+
+
+def test_the_web_server_is_heard_only_while_it_serves() -> None:
+    log, said = logging.getLogger("uvicorn"), []
+    before = [*log.handlers]
+    with serve._web_server_heard(lambda event, **fields: said.append((event, fields["text"]))):
+        log.warning("Invalid HTTP request received.")
+    assert said == [("web server", "Invalid HTTP request received.")]
+    assert log.handlers == before

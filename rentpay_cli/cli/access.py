@@ -9,7 +9,7 @@ import typer
 from rentpay_cli.cli import completion, documents, show
 from rentpay_cli.cli.common import Command, runtime
 
-app = typer.Typer(help="Who may do what: each has a token, and a role.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()

@@ -15,7 +15,7 @@ import typer
 
 from rentpay_cli import __version__
 from rentpay_cli.cli import output, show, terminal
-from rentpay_cli.cli.common import Invocation, invocation
+from rentpay_cli.cli.common import Invocation, invocation, invoked
 from rentpay_cli.cli.lazy import LazyGroup, Table
 from rentpay_cli.errors import BadDatabase, OutcomeUnknown, RentpayError, WrongUse
 
@@ -143,7 +143,7 @@ app = typer.Typer(
 def _show_version(wanted: bool) -> None:
     if not wanted:
         return
-    if invocation.json:
+    if invocation().json:
         show.document(version=__version__)
     else:
         typer.echo(f"rentpay {__version__}")
@@ -164,8 +164,27 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its status."""
     output.guard()
     terminal.drop_nonsense()
+    typed = sys.argv[1:] if arguments is None else list(arguments)
+    with invoked(_asked(typed)):
+        status = _run_to_the_end(typed)
+    sys.exit(status)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit status; every failure that an operator can meet is shown here."""
+    with invoked(_asked(arguments)):
+        return _run(arguments)
+
+
+def _asked(arguments: Sequence[str]) -> Invocation:
+    """What holds before the command line is read: a script is answered in JSON even if it cannot be."""
+    return Invocation(json="--json" in arguments)
+
+
+def _run_to_the_end(arguments: Sequence[str]) -> int:
+    """Run one command, and write out all of its answer; also a mistake of ours is told, with its status."""
     try:
-        status = run(sys.argv[1:] if arguments is None else list(arguments))
+        status = _run(arguments)
     except Exception as error:
         status = _crashed(error)
     try:
@@ -173,19 +192,17 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except output.OutputLost as lost:
         told = _unwritten(lost)
         status = status or told
-    sys.exit(status)
+    return status
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit status; every failure that an operator can meet is shown here."""
-    invocation.__dict__.update(vars(Invocation(json="--json" in arguments)))
+def _run(arguments: Sequence[str]) -> int:
     try:
-        return _run(arguments)
+        return _call(arguments)
     except output.OutputLost as lost:
         return _unwritten(lost)
 
 
-def _run(arguments: Sequence[str]) -> int:
+def _call(arguments: Sequence[str]) -> int:
     try:
         _refuse_unreadable(arguments)
         result = app(arguments, standalone_mode=False, prog_name="rentpay")
@@ -216,7 +233,7 @@ _INTERRUPTED = 130
 
 def _failed(error: RentpayError) -> int:
     """Show the failure; its exit status says what is known about the money, whether or not it can be shown."""
-    if invocation.sent and isinstance(error, BadDatabase):  # what M-Pesa said could not be written down, or not read
+    if invocation().sent and isinstance(error, BadDatabase):  # what M-Pesa said could not be written down, or not read
         hint = f"Do not send again. {error.hint} Then: {_where_to_see()}"
         error = OutcomeUnknown(f"{error.message} {_sent_words()}", hint)
     try:
@@ -240,7 +257,7 @@ def _crashed(error: Exception) -> int:
     hint = (
         "To see how it came about: RENTPAY_DEBUG=1 rentpay …, which hides secrets but not everything that is private."
     )
-    if invocation.sent:  # it must not end as if nothing had been sent
+    if invocation().sent:  # it must not end as if nothing had been sent
         message = f"rentpay made a mistake of its own ({where}). {_sent_words()}"
         return _failed(OutcomeUnknown(message, f"Do not send again. See: {_where_to_see()}. {hint}", code="internal"))
     return _failed(
@@ -249,7 +266,7 @@ def _crashed(error: Exception) -> int:
 
 
 def _interrupted() -> int:
-    sent = invocation.sent
+    sent = invocation().sent
     message = f"Interrupted. {_sent_words()}" if sent else "Interrupted."
     hint = f"See what became of it: {_where_to_see()}" if sent else ""
     show.error("interrupted", message, hint, _INTERRUPTED)
@@ -258,7 +275,7 @@ def _interrupted() -> int:
 
 def _sent_words() -> str:
     """What has left, in a sentence."""
-    sent = invocation.sent
+    sent = invocation().sent
     return (
         f"The request for payment {sent[0]} has left, and goes its way."
         if len(sent) == 1
@@ -267,13 +284,13 @@ def _sent_words() -> str:
 
 
 def _where_to_see() -> str:
-    return f"rentpay status {invocation.sent[0]}" if len(invocation.sent) == 1 else "rentpay payments"
+    return f"rentpay status {invocation().sent[0]}" if len(invocation().sent) == 1 else "rentpay payments"
 
 
 def _unwritten(lost: output.OutputLost) -> int:
     """Say that the answer could not be written, and return the exit status for it: 5 if anything was sent."""
     status = 1
-    if invocation.sent:
+    if invocation().sent:
         status = 5
         output.tell(lost, f"{_sent_words()} Do not send again. See: {_where_to_see()}")
     elif lost.errno == errno.EPIPE:  # whoever read our output has gone, which is no failure
@@ -289,9 +306,9 @@ def _wrong_use(error: typer.TyperException) -> int:
     path = context.command_path if context else "rentpay"
     message = error.format_message() if hasattr(error, "format_message") else str(error)
     if type(error).__name__ == "NoArgsIsHelpError":  # its message is the whole help text
-        typer.echo(message, err=invocation.json)
-        if invocation.json:
+        typer.echo(message, err=invocation().json)
+        if invocation().json:
             show.error("wrong_use", "A command is missing.", f"See: {path} --help", 2)
-        return 2 if invocation.json else 0
+        return 2 if invocation().json else 0
     show.error("wrong_use", message.strip(), f"See: {path} --help", 2)
     return 2

@@ -21,9 +21,8 @@ PATIENCE_SECONDS = 1.0
 def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the copy goes.")],
 ) -> None:
-    """Make a checked copy of the database, also while the listener writes.
-
-    The copy is one file that its owner alone can read. An existing file is replaced only after asking, or with --yes.
+    """The copy is one file that its owner alone can read. An existing file is replaced only after asking, or with
+    --yes.
 
     Examples:
     rentpay backup rentpay-2026-11-23.db
@@ -66,9 +65,7 @@ def _progress() -> AbstractContextManager[Callable[[int, int], None]]:
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A copy that `rentpay backup` has made.")],
 ) -> None:
-    """Go back to a copy: it is checked first, and the database of now is kept beside it under a dated name.
-
-    Stop `rentpay serve-callbacks` before. What was paid out since the copy was made is not in it and could be sent
+    """Stop `rentpay serve-callbacks` before. What was paid out since the copy was made is not in it and could be sent
     twice; therefore payouts are stopped until you have compared it with the paybill's statement.
 
     Examples:

@@ -9,9 +9,7 @@ from rentpay_cli.core.money import shillings, show_kes
 
 
 def balance(wait: Wait = False, timeout: Timeout = WAIT_SECONDS) -> None:
-    """Ask M-Pesa what the paybill's accounts hold; payouts are paid from the Working Account.
-
-    M-Pesa answers by callback, which `rentpay serve-callbacks` receives. Without --wait, the last known balances are
+    """M-Pesa answers by callback, which `rentpay serve-callbacks` receives. Without --wait, the last known balances are
     shown.
 
     Examples:

@@ -16,7 +16,7 @@ from rentpay_cli.core.redact import masked, printable, without_secrets
 if TYPE_CHECKING:
     from rentpay_cli.runtime import Runtime
 
-app = typer.Typer(help="Every callback as it came, and what became of it.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 _LARGEST = 2**31 - 1
 _STATES = ("new", "read", "held")

@@ -44,9 +44,8 @@ def initiate(
     wait: Wait = False,
     timeout: Timeout = WAIT_SECONDS,
 ) -> None:
-    """Ask a tenant for rent by M-Pesa STK Push: a prompt appears on the tenant's phone.
-
-    M-Pesa's "accepted" only means that the tenant is asked. Whether the tenant paid comes to `rentpay serve-callbacks`.
+    """M-Pesa's "accepted" only means that the tenant is asked. Whether the tenant paid comes to `rentpay
+    serve-callbacks`.
 
     Examples:
     rentpay initiate --property "Sunset Apartments" --phone 0712345678
@@ -133,11 +132,10 @@ def record_payment(
     ] = None,
     note: Annotated[str | None, typer.Option(help="A note, such as the number of the receipt that you wrote.")] = None,
 ) -> None:
-    """Book rent that was paid outside M-Pesa. It moves no M-Pesa money, so that nothing is disbursed for it.
-
-    Examples:
+    """Examples:
     rentpay record-payment --property "Sunset Apartments" --amount 10000 --method cash
     """
+    from rentpay_cli.core.disburse import DisbursementStatus
     from rentpay_cli.core.money import shillings, show_kes
     from rentpay_cli.core.redact import printable
     from rentpay_cli.flows import collect as flow
@@ -158,7 +156,7 @@ def record_payment(
             amount=shillings(recorded.amount_cents),
             platformFee=shillings(recorded.fee_cents),
             method=method,
-            disbursementStatus="not_required",
+            disbursementStatus=DisbursementStatus.NOT_REQUIRED,
         )
         return
     show.line(

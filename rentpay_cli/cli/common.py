@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Invocation:
-    """What was asked of this run beyond the command itself."""
+    """What was asked of one run beyond the command itself, and what its end must tell."""
 
     json: bool = False
     yes: bool = False
@@ -37,14 +38,28 @@ class Invocation:
     """Numbers of the payments about which a request that may move money has left."""
 
 
-invocation = Invocation()
-"""Of the running process; `main` starts it afresh."""
+_of_this_run: ContextVar[Invocation] = ContextVar("invocation")
+
+
+def invocation() -> Invocation:
+    """What was asked of the run that asks; raises `LookupError` where none is, as in a thread that a run has begun."""
+    return _of_this_run.get()
+
+
+@contextmanager
+def invoked(run: Invocation) -> Iterator[None]:
+    """Let what runs inside, in this thread alone, be what was asked for so."""
+    before = _of_this_run.set(run)
+    try:
+        yield
+    finally:
+        _of_this_run.reset(before)
 
 
 def _common_option(name: str, declarations: list[str], text: str, **rest: Any) -> TyperOption:
     def remember(_context: Any, _parameter: Any, value: Any) -> Any:
         if value:
-            setattr(invocation, name, value)
+            setattr(invocation(), name, value)
         return value
 
     return TyperOption(
@@ -90,7 +105,7 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command, and remember which it is."""
-        invocation.command = ctx.command_path.partition(" ")[2]
+        invocation().command = ctx.command_path.partition(" ")[2]
         return super().invoke(ctx)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -138,7 +153,7 @@ def runtime(*, is_lasting: bool = False) -> Iterator[Runtime]:
     from rentpay_cli.config import load_settings
     from rentpay_cli.runtime import Runtime
 
-    rt = Runtime(load_settings(invocation.env_file), made_database=say_made, sending=invocation.sent.append)
+    rt = Runtime(load_settings(invocation().env_file), made_database=say_made, sending=invocation().sent.append)
     try:
         is_open = admit(rt)
         if is_open and is_lasting:
@@ -155,7 +170,7 @@ def admit(rt: Runtime) -> bool:
     from rentpay_cli.config import read_token
     from rentpay_cli.flows import permit
 
-    return permit.admit(rt, invocation.command, read_token)
+    return permit.admit(rt, invocation().command, read_token)
 
 
 def admit_to(settings: Settings) -> None:
@@ -173,7 +188,7 @@ def say_open() -> None:
     """Say that nobody needs a token yet, where something was changed."""
     from rentpay_cli.core.access import CHANGING
 
-    if invocation.command in CHANGING and not invocation.json:
+    if invocation().command in CHANGING and not invocation().json:
         talk(OPEN_TO_ALL)
 
 
@@ -198,13 +213,13 @@ def fitting(text: str, answers: str) -> str:
 
 def say_environment(rt: Runtime) -> None:
     """Say which environment a command that moves money acts on."""
-    if not invocation.json:
+    if not invocation().json:
         talk(f"Environment: {rt.settings.environment}")
 
 
 def confirm_in_production(rt: Runtime, asked: str) -> None:
     """Ask before real money moves; raises `WrongUse` where nobody can answer, `RuleRefused` if the answer is no."""
-    if rt.settings.is_production and not invocation.yes:
+    if rt.settings.is_production and not invocation().yes:
         confirm(asked)
 
 
@@ -212,9 +227,9 @@ def confirm(asked: str) -> None:
     """Ask back, unless --yes was given; raises `WrongUse` where nobody can answer, `RuleRefused` if it is a no."""
     from rentpay_cli.errors import RuleRefused, WrongUse
 
-    if invocation.yes:
+    if invocation().yes:
         return
-    if invocation.json or not sys.stdin.isatty():
+    if invocation().json or not sys.stdin.isatty():
         raise WrongUse(f"This needs a yes, and there is no terminal to ask at: {asked}", "Add --yes if you mean it.")
     if not typer.confirm(fitting(asked, "y/N"), err=True):
         raise RuleRefused("Nothing was done.", code="declined")

@@ -40,9 +40,8 @@ def _reader() -> Iterator[Reader]:
     from rentpay_cli.store.readonly import open_if_there
 
     os.environ.setdefault("PGCONNECT_TIMEOUT", "2")
-    env_file = invocation.env_file and str(
-        Path(invocation.env_file).expanduser()
-    )  # the shell has not read the line yet
+    named = invocation().env_file
+    env_file = named and str(Path(named).expanduser())  # the shell has not read the line yet
     reader = open_if_there(load_settings(env_file).database_url)
     try:
         permit.narrow(reader, read_token)

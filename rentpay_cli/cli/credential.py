@@ -11,7 +11,7 @@ import typer
 from rentpay_cli.cli import show
 from rentpay_cli.cli.common import Command, invocation, talk
 
-app = typer.Typer(help="The security credential that payouts need.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("encrypt", cls=Command)
@@ -73,7 +73,7 @@ def check() -> None:
     from rentpay_cli.config import credential_problem, load_settings
     from rentpay_cli.errors import BadConfiguration
 
-    settings = load_settings(invocation.env_file)
+    settings = load_settings(invocation().env_file)
     settings.require(("MPESA_SECURITY_CREDENTIAL",))
     problem = credential_problem(settings.security_credential)
     if problem:
@@ -94,7 +94,7 @@ def _certificate_file(given: Path | None) -> Path:
 
     if given is not None:
         return given
-    named = read_values(invocation.env_file).get("MPESA_CERTIFICATE", "").strip()
+    named = read_values(invocation().env_file).get("MPESA_CERTIFICATE", "").strip()
     if not named:
         raise BadConfiguration(
             "No certificate was named.",

@@ -7,7 +7,7 @@ import typer
 from rentpay_cli.cli import show
 from rentpay_cli.cli.common import Command, admit_to, invocation
 
-app = typer.Typer(help="The database: bring an older one up to date.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()
@@ -27,7 +27,7 @@ def upgrade() -> None:
     from rentpay_cli.config import load_settings
     from rentpay_cli.store import readonly, schema
 
-    settings = load_settings(invocation.env_file)
+    settings = load_settings(invocation().env_file)
     admit_to(settings)
     schema.create_or_upgrade(settings.database_url, settings.environment)
     readonly.ensure(settings.database_url, settings.environment, lambda _: None).close()

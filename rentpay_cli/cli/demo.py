@@ -30,9 +30,7 @@ WIDEST_COLUMNS = 100
 
 
 def demo() -> None:
-    """Show the whole journey in under a minute, offline: against the bundled simulator, in a throw-away database.
-
-    Rent comes in, the fee is kept, the owner is paid; a payout fails for lack of float and is retried; the answer to
+    """Rent comes in, the fee is kept, the owner is paid; a payout fails for lack of float and is retried; the answer to
     another is lost, and it is still paid exactly once. At the end our books are compared with M-Pesa's. The exit status
     is 0 only if all of that came true.
 

@@ -32,9 +32,7 @@ def disburse(
     wait: Wait = False,
     timeout: Timeout = WAIT_SECONDS,
 ) -> None:
-    """Send the owner's share of one payment by M-Pesa B2B.
-
-    One payment is disbursed once. What is under way, unclear or completed is refused, and so is what the tenant has
+    """One payment is disbursed once. What is under way, unclear or completed is refused, and so is what the tenant has
     not paid.
 
     Examples:
@@ -196,9 +194,7 @@ def retry_failed(
         str | None, typer.Option(metavar="mend-first", help="Also those whose cause you have mended: mend-first.")
     ] = None,
 ) -> None:
-    """Send every failed disbursement that may safely be sent again.
-
-    Only attempts that certainly moved nothing are followed by another. What is unclear is never sent again, and what
+    """Only attempts that certainly moved nothing are followed by another. What is unclear is never sent again, and what
     must be mended first is left alone and counted.
 
     Examples:
@@ -275,7 +271,7 @@ def _show_float(plan: Plan) -> None:
     from rentpay_cli.core.money import show_kes
 
     known = plan.float
-    if known is None or known.cents >= plan.total_cents:
+    if known is None or not known.was_less_than(plan.total_cents):
         return
     held = f"the working account held {show_kes(known.cents)} at {show_local(known.read_at)}"
     if known.is_outdated:

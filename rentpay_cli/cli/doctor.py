@@ -19,9 +19,7 @@ _NEEDS_ATTENTION = 6
 def doctor(
     offline: Annotated[bool, typer.Option("--offline", help="Leave out what needs the network.")] = False,
 ) -> None:
-    """Check the settings, the database, the credential, the clock, a token and the callback addresses.
-
-    It moves no money. Exit status 0 if nothing is wrong, 6 if something is; a note needs nobody now. The callback
+    """It moves no money. Exit status 0 if nothing is wrong, 6 if something is; a note needs nobody now. The callback
     addresses are called as M-Pesa would call them, so that `rentpay serve-callbacks` must be running.
 
     Examples:
@@ -50,16 +48,17 @@ def _checks(offline: bool) -> list[Check]:
     from rentpay_cli.flows.doctor import bad_configuration, examine
     from rentpay_cli.runtime import Runtime
 
+    named = invocation().env_file
     try:
-        settings = load_settings(invocation.env_file)
+        settings = load_settings(named)
     except BadConfiguration as error:
         return bad_configuration(error)
-    named = [Path(".env"), *([Path(invocation.env_file)] if invocation.env_file else [])]
+    files = [Path(".env"), *([Path(named)] if named else [])]
     rt = Runtime(settings)
     try:
         admit(rt)
         with progress.bar("Checking"):  # to read a database of a million payments takes seconds
-            return list(examine(rt, [path for path in named if path.is_file()], offline=offline))
+            return list(examine(rt, [path for path in files if path.is_file()], offline=offline))
     finally:
         rt.close()
 

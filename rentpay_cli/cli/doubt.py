@@ -10,9 +10,10 @@ import typer
 from rentpay_cli.cli import completion, documents, show
 from rentpay_cli.cli.common import Command, confirm, confirm_in_production, invocation, runtime, say_environment, talk
 from rentpay_cli.cli.waiting import WAIT_SECONDS, Timeout, Wait, until
+from rentpay_cli.core.attempt import Direction, State
 from rentpay_cli.core.money import shillings, show_kes
 
-payouts = typer.Typer(help="Stop all payouts, and let them go on.", no_args_is_help=True)
+payouts = typer.Typer(no_args_is_help=True)
 
 MOST_AT_ONCE = 200
 _OneOwner = Annotated[
@@ -22,10 +23,8 @@ _OneOwner = Annotated[
 
 
 def chase(wait: Wait = False, timeout: Timeout = WAIT_SECONDS) -> None:
-    """Ask M-Pesa about every payment and disbursement that has gone quiet. It moves no money.
-
-    A prompt is asked about after a minute, a payout after five. What became of a payout M-Pesa tells by callback, which
-    `rentpay serve-callbacks` receives; the listener also asks by itself, at its own pace.
+    """A prompt is asked about after a minute, a payout after five. What became of a payout M-Pesa tells by callback,
+    which `rentpay serve-callbacks` receives; the listener also asks by itself, at its own pace.
 
     Examples:
     rentpay chase
@@ -55,11 +54,11 @@ def chase(wait: Wait = False, timeout: Timeout = WAIT_SECONDS) -> None:
     results: list[documents.Row] = [
         {
             "paymentId": str(each.payment_id),
-            "about": _ABOUT[each.direction.value],
+            "about": _ABOUT[each.direction],
             "outcome": outcomes.get(each.enquiry_id, each.outcome) if each.enquiry_id else each.outcome,
             "paymentStatus": row["status"] if row else None,
             "disbursementStatus": row["disbursement_status"] if row else None,
-            "unclear": bool(row and (row["collection_state"] == "unclear" or documents.is_unclear(row))),
+            "unclear": bool(row and (row["collection_state"] == State.UNCLEAR or documents.is_unclear(row))),
         }
         for each, row in zip(chased, rows, strict=True)
     ]
@@ -85,7 +84,7 @@ def chase(wait: Wait = False, timeout: Timeout = WAIT_SECONDS) -> None:
         )
 
 
-_ABOUT = {"collection": "rent", "payout": "disbursement"}
+_ABOUT = {Direction.COLLECTION: "rent", Direction.PAYOUT: "disbursement"}
 
 
 def _is_askable(row: documents.Row) -> bool:
@@ -118,9 +117,7 @@ def resolve(
         ),
     ] = None,
 ) -> None:
-    """Rule on an unclear attempt, with evidence that M-Pesa's API did not give, such as the paybill's statement.
-
-    It is about the tenant's payment while that is open, and about the payout after that. "Not paid" lets a payout be
+    """It is about the tenant's payment while that is open, and about the payout after that. "Not paid" lets a payout be
     sent again, so that a wrong ruling pays twice. The ruling and who made it are kept in the journal.
 
     Examples:
@@ -135,7 +132,7 @@ def resolve(
         number = payment_number(rt, payment)
         ruling = flow.read_ruling(number, paid, not_paid, reason, attempt)
         about = flow.question(rt, ruling)
-        what = "the tenant's payment" if about.direction.value == "collection" else "the payout to the owner"
+        what = "the tenant's payment" if about.direction is Direction.COLLECTION else "the payout to the owner"
         verdict = f"was paid, with receipt {ruling.receipt}" if ruling.receipt else "was NOT paid"
         unsent = "Nothing was sent to the owner from here, as far as this database knows. " if about.never_sent else ""
         confirm(f"{unsent}Rule that {what} of {show_kes(about.amount_cents)} (payment {number}) {verdict}?")
@@ -219,7 +216,7 @@ def resume(owner: _OneOwner = None) -> None:
         is_restored = stop is not None and stop["kind"] == StopKind.RESTORE
         if stop is not None and is_restored and unsent["payouts"]:
             words = _unsent_words(stop, unsent)
-            if invocation.yes and not show.wants_json():
+            if invocation().yes and not show.wants_json():
                 talk(words)
             confirm(f"{words} Let them leave?")
         else:

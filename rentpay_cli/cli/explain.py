@@ -15,10 +15,8 @@ if TYPE_CHECKING:
 def explain(
     code: Annotated[str, typer.Argument(help="A code of M-Pesa's, such as 1032, 2001, SFC_IC0003 or 500.001.1001.")],
 ) -> None:
-    """Explain an M-Pesa code: what it means, whether money moved, and what to do.
-
-    The same code can mean different things for a tenant's prompt (stk), a payout (b2b), a status question (status) and
-    the gateway.
+    """The same code can mean different things for a tenant's prompt (stk), a payout (b2b), a status question (status)
+    and the gateway.
 
     Examples:
     rentpay explain 1

@@ -45,9 +45,8 @@ def health(
         str, typer.Option("--format", metavar="FORMAT", help="text, or prometheus for a monitor.")
     ] = "text",
 ) -> None:
-    """Say what needs a person now, and which command deals with it. Exit status 0 if nothing does, 6 if something does.
-
-    It only looks at the database. The float is the last reading of the Working Account, which `rentpay balance` renews.
+    """It only looks at the database. The float is the last reading of the Working Account, which `rentpay balance`
+    renews.
 
     Examples:
     rentpay health

@@ -35,9 +35,7 @@ def init(
         str | None, typer.Option(metavar="P", help="What the platform keeps of each rent, in percent.")
     ] = None,
 ) -> None:
-    """Ask for what is needed, write the settings file so that you alone can read it, and make the database.
-
-    The file is .env, or the one that --env-file names. Its comments and other lines stay. Without a terminal the
+    """The file is .env, or the one that --env-file names. Its comments and other lines stay. Without a terminal the
     answers come from the options and the environment; secrets only from there, never from the command line.
 
     Examples:
@@ -47,7 +45,7 @@ def init(
     """
     from rentpay_cli.flows import setup
 
-    path = Path(invocation.env_file or ".env")
+    path = Path(invocation().env_file or ".env")
     text, in_file = setup.read_file(path)
     _admit_to_file(in_file)
     chosen = _environment(environment)
@@ -92,7 +90,7 @@ def _admit_to_file(in_file: dict[str, str]) -> None:
 
 
 def _interactive() -> bool:
-    return sys.stdin.isatty() and not invocation.json
+    return sys.stdin.isatty() and not invocation().json
 
 
 def _environment(given: str | None) -> str:
@@ -207,7 +205,7 @@ def _ask(text: str, default: str, problem: Callable[[str], str], *, secret: bool
 def _make_database(settings: Settings) -> None:
     from rentpay_cli.store import readonly
 
-    made = (lambda _: None) if invocation.json else say_made
+    made = (lambda _: None) if invocation().json else say_made
     readonly.ensure(settings.database_url, settings.environment, made).close()
 
 

@@ -27,7 +27,7 @@ class _ListsByDefault(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(cls=_ListsByDefault, help="Who did what, and what changed. Alone it lists.")
+app = typer.Typer(cls=_ListsByDefault)
 
 
 @app.callback()

@@ -1,8 +1,12 @@
-"""A root whose commands are lines of a table until one is called: only then is its module imported."""
+"""A root whose commands are lines of a table until one is called: only then is its module imported.
+
+The line is written in the table alone. The docstring of a command goes on from there; a group has no text of its own.
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
+from inspect import getdoc
 from typing import Any, ClassVar
 
 import typer
@@ -27,9 +31,9 @@ class Listed(TyperCommand):
         found = getattr(import_module(f"rentpay_cli.cli.{module}"), attribute)
         holder = typer.Typer(callback=_nothing, rich_markup_mode="rich")  # a callback keeps one command a group
         if isinstance(found, typer.Typer):
-            holder.add_typer(found, name=self.name)
+            holder.add_typer(found, name=self.name, help=self.help)
         else:
-            holder.command(self.name, cls=Command)(found)
+            holder.command(self.name, cls=Command, help=f"{self.help}\n\n{getdoc(found)}")(found)
         (command,) = typer.main.get_group(holder).commands.values()
         return command
 

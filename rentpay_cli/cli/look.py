@@ -36,9 +36,7 @@ def status(
         bool, typer.Option("--watch", help="Wait until nothing is open any more, or until Ctrl-C, then show it.")
     ] = False,
 ) -> None:
-    """Show all about one payment: whether the tenant paid, and where the owner's share is.
-
-    Examples:
+    """Examples:
     rentpay status 12
     rentpay status SG722NMVXQ --json
     rentpay status ws_CO_231120260712345678 --watch
@@ -254,9 +252,7 @@ def payments(
     reveal: _Reveal = False,
     form: sheet.Format = "table",
 ) -> None:
-    """List payments, the newest first.
-
-    Examples:
+    """Examples:
     rentpay payments --disbursement-status failed
     rentpay payments --owner "Wanjiru Kamau" --from 2026-11-01 --to 2026-11-30
     rentpay payments --from 2026-11-01 --format csv > payments.csv
@@ -366,9 +362,7 @@ def history(
     before: Annotated[int | None, typer.Option(metavar="ID", help="Only payments with a smaller number.")] = None,
     form: sheet.Format = "table",
 ) -> None:
-    """Show what an owner was paid, and what is still on its way: the answer to "where is my money?".
-
-    Examples:
+    """Examples:
     rentpay history "Wanjiru Kamau"
     rentpay history 1 --json
     rentpay history 1 --format csv > wanjiru.csv

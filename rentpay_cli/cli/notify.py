@@ -12,10 +12,7 @@ from rentpay_cli.cli.common import Command, runtime, talk
 from rentpay_cli.core.notices import FIELDS, TEMPLATES
 from rentpay_cli.core.redact import printable
 
-app = typer.Typer(
-    help="Tell owners that they were paid, and the operator what needs a person, by e-mail, SMS and more.",
-    no_args_is_help=True,
-)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from rentpay_cli.flows.paybill import LookedUp, Proposal
     from rentpay_cli.runtime import Runtime
 
-owner = typer.Typer(help="Owners: whom the platform pays.", no_args_is_help=True)
-rented_property = typer.Typer(help="Properties: what is let, and where its owner's share goes.", no_args_is_help=True)
-tenant = typer.Typer(help="Tenants: who pays the rent.", no_args_is_help=True)
+owner = typer.Typer(no_args_is_help=True)
+rented_property = typer.Typer(no_args_is_help=True)
+tenant = typer.Typer(no_args_is_help=True)
 
 
 def _reference(offer: Callable[[str], completion.Offer]) -> Any:
@@ -184,8 +184,8 @@ def _vouched(paybill: str, looked_up: LookedUp) -> bool:
         talk(words)
     if looked_up.name is None:
         return False
-    if invocation.yes or show.wants_json() or not sys.stdin.isatty():
-        return invocation.yes
+    if invocation().yes or show.wants_json() or not sys.stdin.isatty():
+        return invocation().yes
     confirm("Is that right?")
     return True
 
@@ -475,8 +475,11 @@ _LABELS = {
     "feePercentage": "Fee",
     "propertyName": "Property",
 }
-_FORMS: dict[str, Callable[[Any], str]] = {"feePercentage": _fee, "rent": lambda shillings: f"KES {shillings:,}"}
-_FORMS["heldChange"] = lambda change: (
-    f"to paybill {change['paybill']}, {change['organisationName'] or 'whose name is not known'}, "
-    f"account {change['accountNumber']}; asked for by {change['askedBy']}"
-)
+_FORMS: dict[str, Callable[[Any], str]] = {
+    "feePercentage": _fee,
+    "rent": lambda shillings: f"KES {shillings:,}",
+    "heldChange": lambda change: (
+        f"to paybill {change['paybill']}, {change['organisationName'] or 'whose name is not known'}, "
+        f"account {change['accountNumber']}; asked for by {change['askedBy']}"
+    ),
+}

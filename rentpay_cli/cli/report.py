@@ -9,9 +9,11 @@ import typer
 
 from rentpay_cli.cli import documents, sheet, show, terminal
 from rentpay_cli.cli.common import Command, runtime
+from rentpay_cli.core.disburse import DisbursementStatus
 from rentpay_cli.core.money import shillings, show_kes
+from rentpay_cli.core.revenue import Revenue, total
 
-app = typer.Typer(help="Reports: what the platform earned, how payouts went, and the books.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 From = Annotated[str | None, typer.Option("--from", metavar="DAY", help="From this day on, such as 2026-11-01.")]
 To = Annotated[str | None, typer.Option("--to", metavar="DAY", help="Until this day, which counts too.")]
@@ -62,41 +64,41 @@ def revenue(
     if wants_csv:
         sheet.write(REVENUE_COLUMNS, items)
         return
-    totals = _totals(rows)
+    whole = total(map(_revenue, rows))
     if show.wants_json():
         show.document(
-            total=shillings(totals["fees"]),
+            total=shillings(whole.fee_cents),
             currency="KES",
             **period.document,
-            collected=shillings(totals["collected"]),
-            disbursed=shillings(totals["disbursed"]),
-            mpesaCharges=shillings(totals["charges"]),
-            netMargin=shillings(totals["net"]),
+            collected=shillings(whole.collected_cents),
+            disbursed=shillings(whole.disbursed_cents),
+            mpesaCharges=shillings(whole.charge_cents),
+            netMargin=shillings(whole.net_cents),
             disbursementsWithoutCharge=not_told,
             by=by,
             rows=items,
         )
         return
-    _show_revenue(by, items, totals, not_told)
+    _show_revenue(by, items, whole, not_told)
 
 
 REVENUE_COLUMNS = ("key", "payments", "collected", "platformFees", "mpesaCharges", "netMargin", "disbursed")
 
 
 def _revenue_item(by: str, row: documents.Row) -> documents.Row:
-    net_cents = int(row["fee_cents"]) - int(row["charge_cents"])
-    return {**documents.revenue_item(row, _key(by, row["key"])), "netMargin": shillings(net_cents)}
+    return {**documents.revenue_item(row, _key(by, row["key"])), "netMargin": shillings(_revenue(row).net_cents)}
 
 
-def _totals(rows: list[documents.Row]) -> dict[str, int]:
-    """The sums over all lines, in cents."""
-    columns = {"fees": "fee_cents", "collected": "collected_cents", "disbursed": "disbursed_cents"}
-    columns["charges"] = "charge_cents"
-    totals = {name: sum(int(row[column]) for row in rows) for name, column in columns.items()}
-    return {**totals, "net": totals["fees"] - totals["charges"]}
+def _revenue(row: documents.Row) -> Revenue:
+    return Revenue(
+        collected_cents=int(row["collected_cents"]),
+        fee_cents=int(row["fee_cents"]),
+        charge_cents=int(row["charge_cents"]),
+        disbursed_cents=int(row["disbursed_cents"]),
+    )
 
 
-def _show_revenue(by: str, items: list[documents.Row], totals: dict[str, int], not_told: int) -> None:
+def _show_revenue(by: str, items: list[documents.Row], whole: Revenue, not_told: int) -> None:
     plotted = _has_plot(by)
     most = max((item["platformFees"] for item in items), default=0)
     show.table(
@@ -124,8 +126,9 @@ def _show_revenue(by: str, items: list[documents.Row], totals: dict[str, int], n
         empty="No disbursement was completed in this period.",
     )
     if items:
-        show.line(f"Fees earned: {show_kes(totals['fees'])} on {show_kes(totals['collected'])} collected.", "bold")
-        show.line(f"M-Pesa charged {show_kes(totals['charges'])}, which leaves {show_kes(totals['net'])}.")
+        earned, collected = show_kes(whole.fee_cents), show_kes(whole.collected_cents)
+        show.line(f"Fees earned: {earned} on {collected} collected.", "bold")
+        show.line(f"M-Pesa charged {show_kes(whole.charge_cents)}, which leaves {show_kes(whole.net_cents)}.")
     if not_told:
         show.line(f"M-Pesa did not tell its charge for {not_told:,} of them; the charges lack it.")
 
@@ -152,9 +155,6 @@ def _key(by: str, key: object) -> str:
     if by == "day":
         return f"{text[:4]}-{text[4:6]}-{text[6:]}"
     return f"{text[:4]}-{text[4:]}" if by == "month" else text
-
-
-STATUSES = ("pending", "processing", "completed", "failed", "not_required")
 
 
 @app.command("disbursements", cls=Command)
@@ -191,8 +191,9 @@ def disbursements(
         sheet.write(("status", "disbursements", "amount"), statuses)
         return
     counts = {item["status"]: item["disbursements"] for item in statuses}
+    completed, failed = counts[DisbursementStatus.COMPLETED], counts[DisbursementStatus.FAILED]
     rates = {
-        "successRate": _rate(counts["completed"], counts["completed"] + counts["failed"]),
+        "successRate": _rate(completed, completed + failed),
         "retrySuccessRate": _rate(int(retried["completed"]), int(retried["retried"])),
     }
     seconds = {
@@ -230,7 +231,7 @@ def _status_items(rows: list[documents.Row]) -> list[documents.Row]:
             "disbursements": int(found[status]["disbursements"]) if status in found else 0,
             "amount": shillings(int(found[status]["amount_cents"])) if status in found else 0,
         }
-        for status in STATUSES
+        for status in DisbursementStatus
     ]
 
 

@@ -31,12 +31,10 @@ def serve_callbacks(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 8000,
 ) -> None:
-    """Receive M-Pesa's callbacks, and do what follows from them.
-
-    Every callback is stored before it is answered. Then a payment becomes success or failed, a disbursement completed
-    or failed, and, if AUTO_DISBURSEMENT=true, the owner's share is sent. One log line an event goes to standard error.
-    Ctrl-C and SIGTERM finish what is in hand. GET /healthz tells a monitor whether all is well, and GET /metrics, to
-    this machine alone, what `rentpay health` says.
+    """Every callback is stored before it is answered. Then a payment becomes success or failed, a disbursement
+    completed or failed, and, if AUTO_DISBURSEMENT=true, the owner's share is sent. One log line an event goes to
+    standard error. Ctrl-C and SIGTERM finish what is in hand. GET /healthz tells a monitor whether all is well, and GET
+    /metrics, to this machine alone, what `rentpay health` says.
 
     Examples:
     rentpay serve-callbacks
@@ -95,7 +93,8 @@ def _serve(rt: Runtime, host: str, port: int) -> None:
     worker.start()
     teller.start()
     try:
-        run(server, bound)
+        with _web_server_heard(log):
+            run(server, bound)
     finally:
         worker.stop()
         teller.stop()
@@ -184,23 +183,31 @@ def _logger() -> Callable[..., None]:
 
     person = sys.stderr.isatty()
     for_people = structlog.dev.ConsoleRenderer(colors=terminal.has_colours(err=True))
-    structlog.configure(
+    logger = structlog.wrap_logger(
+        structlog.PrintLogger(sys.stderr),
         processors=[
             clean,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             for_people if person else structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
-    logger = structlog.get_logger().bind()
+    ).bind()
 
     def log(event: str, **fields: Any) -> None:
         with suppress(OSError):  # a full disk under the log must not stop callbacks from being answered
             logger.info(event, **fields)
 
-    logging.getLogger("uvicorn").addHandler(_WebServersWords(log))
     return log
+
+
+@contextmanager
+def _web_server_heard(log: Callable[..., None]) -> Iterator[None]:
+    """Log what the web server says as long as it serves."""
+    heard = _WebServersWords(log)
+    logging.getLogger("uvicorn").addHandler(heard)
+    try:
+        yield
+    finally:
+        logging.getLogger("uvicorn").removeHandler(heard)
 
 
 REPEATED_WORDS_SECONDS = 60.0

@@ -26,10 +26,10 @@ def chosen(form: str) -> bool:
 
     if form not in ("table", "json", "csv"):
         raise WrongUse(f"'{form}' is not a value of --format.", "Use one of: table, json, csv")
-    if form == "csv" and invocation.json:
+    if form == "csv" and invocation().json:
         raise WrongUse("--json and --format csv are two formats.", "Leave out one of them.")
     if form == "json":
-        invocation.json = True
+        invocation().json = True
     return form == "csv"
 
 

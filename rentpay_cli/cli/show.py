@@ -25,7 +25,7 @@ LONGEST_TEXT = 2000
 
 def wants_json() -> bool:
     """Whether this run was asked for JSON."""
-    return invocation.json
+    return invocation().json
 
 
 def document(**fields: Any) -> None:
@@ -44,7 +44,7 @@ def document_with_list(name: str, rows: Iterable[dict[str, Any]], **fields: Any)
         document(**fields, **{name: []})
         return
     sys.stdout.write(_json({**fields, name: []}).removesuffix("]\n}") + _indented(first))
-    invocation.is_listing = True
+    invocation().is_listing = True
     for row in rest:
         sys.stdout.write("," + _indented(row))
     print_json({"success": True})
@@ -57,9 +57,9 @@ def _indented(row: dict[str, Any]) -> str:
 def print_json(content: dict[str, Any]) -> None:
     """Print a JSON document on standard output, or the end of the one that a list has begun."""
     text = _json(content)
-    sys.stdout.write("\n  ]," + text.removeprefix("{") if invocation.is_listing else text)
+    sys.stdout.write("\n  ]," + text.removeprefix("{") if invocation().is_listing else text)
     sys.stdout.write("\n")
-    invocation.is_listing = False
+    invocation().is_listing = False
 
 
 def _json(content: dict[str, Any]) -> str:
@@ -243,7 +243,7 @@ def error(code: str, message: str, hint: str, exit_status: int) -> None:
     A message repeats what was typed, which must not reach the terminal as an escape sequence.
     """
     message, hint = printable(redact(message), LONGEST_TEXT), printable(redact(hint), LONGEST_TEXT)
-    if invocation.json:
+    if invocation().json:
         print_json({"success": False, "error": {"code": code, "message": message, "hint": hint}})
         return
     word = "Unclear: " if exit_status == 5 else "Attention: " if exit_status == 6 else "Error: "
@@ -255,7 +255,7 @@ def error(code: str, message: str, hint: str, exit_status: int) -> None:
 
 def next_step(text: str) -> None:
     """Suggest the next command to a person, on standard error."""
-    if not invocation.json:
+    if not invocation().json:
         terminal.write(_after("→", _shown(text)), err=True)
 
 

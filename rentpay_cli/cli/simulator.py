@@ -70,9 +70,7 @@ def simulator(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No log.")] = False,
 ) -> None:
-    """Run a local M-Pesa that any client can talk to, with its own books and faults on demand.
-
-    It prints the settings of a client, ready for a .env file, and serves
+    """It prints the settings of a client, ready for a .env file, and serves
     until Ctrl-C. GET /simulator/ledger tells what really happened, POST
     /simulator/accounts sets a float, /simulator/faults lays, lists and
     clears faults.

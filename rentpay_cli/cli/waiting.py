@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rentpay_cli.cli import documents, show
+from rentpay_cli.core.disburse import DisbursementStatus, PaymentStatus
 from rentpay_cli.core.money import show_kes
 from rentpay_cli.errors import OutcomeUnknown, RuleRefused
 
@@ -43,7 +44,7 @@ def wait_for_payment(rt: Runtime, payment_id: int, timeout_seconds: int) -> None
 
     def ended() -> documents.Row | None:
         row = reads.payment(rt.reader, payment_id)
-        return row if row and row["status"] != "pending" else None
+        return row if row and row["status"] != PaymentStatus.PENDING else None
 
     row = until(ended, timeout_seconds, "Waiting for the tenant…")
     if row is None:
@@ -51,7 +52,7 @@ def wait_for_payment(rt: Runtime, payment_id: int, timeout_seconds: int) -> None
             f"After {timeout_seconds} seconds M-Pesa has not said whether payment {payment_id} was paid.",
             f"Do not ask again yet. Is `rentpay serve-callbacks` running? See: rentpay status {payment_id}",
         )
-    if row["status"] == "failed":
+    if row["status"] == PaymentStatus.FAILED:
         raise RuleRefused(
             f"Payment {payment_id} failed: {row['failure_reason']} ({row['failure_code']})",
             f"See: rentpay status {payment_id}",
@@ -65,9 +66,11 @@ def wait_for_disbursement(rt: Runtime, payment_id: int, timeout_seconds: int) ->
     """Wait until the owner's share is completed or failed, and show it."""
     from rentpay_cli.store import reads
 
+    ended_as = (DisbursementStatus.COMPLETED, DisbursementStatus.FAILED)
+
     def ended() -> documents.Row | None:
         row = reads.payment(rt.reader, payment_id)
-        return row if row and row["disbursement_status"] in ("completed", "failed") else None
+        return row if row and row["disbursement_status"] in ended_as else None
 
     row = until(ended, timeout_seconds, "Waiting for M-Pesa…")
     if row is None:
@@ -76,7 +79,7 @@ def wait_for_disbursement(rt: Runtime, payment_id: int, timeout_seconds: int) ->
             f"It will not be sent again until that is known. Is `rentpay serve-callbacks` running? "
             f"See: rentpay status {payment_id}",
         )
-    if row["disbursement_status"] == "failed":
+    if row["disbursement_status"] == DisbursementStatus.FAILED:
         raise RuleRefused(
             f"The payout of payment {payment_id} failed: {row['disbursement_failure_reason']} "
             f"({row['disbursement_failure_code']}) Nothing moved.",
@@ -98,9 +101,9 @@ def _show_ended(row: documents.Row, words: str, *, whole_id: bool = False) -> No
         )
     else:
         show.line(f"Payment {row['id']}: {words}")
-        if row["disbursement_status"] == "pending" and documents.lacks_receipt(row):
+        if row["disbursement_status"] == DisbursementStatus.PENDING and documents.lacks_receipt(row):
             show.next_step(f"Take the receipt from the paybill's statement: rentpay resolve {row['id']} --paid RECEIPT")
-        elif row["disbursement_status"] == "pending":
+        elif row["disbursement_status"] == DisbursementStatus.PENDING:
             show.next_step(f"Send the owner's share: rentpay disburse {row['id']}")
 
 

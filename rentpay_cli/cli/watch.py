@@ -12,6 +12,7 @@ import typer
 
 from rentpay_cli.cli import documents, show, terminal
 from rentpay_cli.cli.common import invocation, runtime
+from rentpay_cli.core.attempt import State
 from rentpay_cli.core.clock import show_local
 from rentpay_cli.core.money import shillings
 
@@ -27,15 +28,13 @@ FRAME_ROWS = 13  # headings, rules and blank lines of the whole screen
 def watch(
     interval: Annotated[float, typer.Option("--interval", min=0.2, metavar="S", help="Seconds between two looks.")] = 2,
 ) -> None:
-    """Show live what is happening, until Ctrl-C: payments, disbursements on their way, what needs a person.
-
-    Examples:
+    """Examples:
     rentpay watch
     rentpay watch --interval 5
     """
     from rentpay_cli.errors import WrongUse
 
-    if invocation.json or not terminal.has_styles():
+    if invocation().json or not terminal.has_styles():
         raise WrongUse(
             "A live screen needs a terminal.",
             "For one payment: rentpay status ID --watch. For scripts: rentpay payments --json",
@@ -158,7 +157,7 @@ def _payments(rows: list[documents.Row]) -> Table:
             documents.listed_minute(row["created_at"]),
             show.drawn_text(row["property_name"], cut=True),
             f"{shillings(row['amount_cents']):,}",
-            show.status_text(row["status"] + (" (unclear)" if row["collection_state"] == "unclear" else "")),
+            show.status_text(row["status"] + (" (unclear)" if row["collection_state"] == State.UNCLEAR else "")),
             show.status_text(_words(row) if row["disbursement_status"] else ""),
         )
     return table

@@ -16,4 +16,8 @@ class FloatReading:
 
     def falls_short_of(self, cents: int) -> bool:
         """Whether the float is known not to cover the sum: an outdated reading says nothing about that."""
-        return not self.is_outdated and self.cents < cents
+        return not self.is_outdated and self.was_less_than(cents)
+
+    def was_less_than(self, cents: int) -> bool:
+        """Whether it would not have covered the sum when it was read."""
+        return self.cents < cents

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from rentpay_cli.cli import look, report
-from rentpay_cli.cli.common import invocation
+from rentpay_cli.cli.common import Invocation, invoked
 from rentpay_cli.config import load_settings
 from rentpay_cli.core.evidence import Acknowledged
 from rentpay_cli.runtime import Runtime, random_token
@@ -46,8 +46,7 @@ def open_runtime(path: str) -> Runtime:
 
 def command(function: Callable[..., None], **arguments: object) -> float:
     """Seconds that a command with --json takes, less the start of the process and the parsing of its arguments."""
-    invocation.json = True
-    with contextlib.redirect_stdout(io.StringIO()) as out:
+    with invoked(Invocation(json=True)), contextlib.redirect_stdout(io.StringIO()) as out:
         took = seconds(lambda: function(**arguments))
     assert json.loads(out.getvalue())["success"]
     return took

@@ -6,7 +6,10 @@ import inspect
 import json
 import pkgutil
 import re
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -15,8 +18,9 @@ import typer
 
 from rentpay_cli import __version__
 from rentpay_cli import cli as cli_package
-from rentpay_cli.cli.app import app
-from rentpay_cli.errors import RentpayError
+from rentpay_cli.cli.app import app, run
+from rentpay_cli.cli.common import Invocation, invocation, invoked
+from rentpay_cli.errors import NotFound, RentpayError
 from rentpay_cli.store import schema
 from tests.cli.conftest import OFFLINE, Cli
 
@@ -80,7 +84,8 @@ def test_every_example_is_understood_by_its_own_command(path: tuple[str, ...], c
         while words and "=" in words[0]:
             words.pop(0)
         assert tuple(words[1 : 1 + len(path)]) == path, example
-        command.make_context(" ".join(path), words[1 + len(path) :])  # raises for an option that there is not
+        with invoked(Invocation()):
+            command.make_context(" ".join(path), words[1 + len(path) :])  # raises for an option that there is not
 
 
 @pytest.mark.parametrize("path", PATHS, ids=" ".join)
@@ -146,10 +151,12 @@ def test_every_command_that_is_written_is_in_the_table_or_in_a_group_of_it() -> 
 
 
 @pytest.mark.parametrize("name", LISTED)
-def test_the_line_in_the_table_is_what_the_command_says_of_itself(name: str) -> None:
+def test_a_command_s_help_begins_with_its_line_of_the_table_and_says_it_once(name: str) -> None:
     listed, command = LISTED[name], LISTED[name].load()
-    assert listed.help == command.help.split("\n\n")[0]
-    assert (listed.name, listed.get_short_help_str()) == (command.name, command.get_short_help_str())
+    line, *more = command.help.split("\n\n")
+    assert (listed.name, listed.help, listed.get_short_help_str()) == (command.name, line, command.get_short_help_str())
+    again = line.partition(". ")[0].removesuffix(".")
+    assert [paragraph for paragraph in more if again in paragraph] == []
 
 
 @pytest.mark.parametrize("path", PATHS, ids=" ".join)
@@ -280,6 +287,51 @@ def test_one_run_leaves_nothing_behind_for_the_next(cli: Cli) -> None:
     assert ran.status == 0
     with pytest.raises(json.JSONDecodeError):
         json.loads(ran.out)
+    with pytest.raises(LookupError):
+        invocation()
+
+
+@pytest.fixture
+def seen_of_runs(monkeypatch: pytest.MonkeyPatch) -> list[Invocation]:
+    """What each run of `status` knew of itself when it looked for its payment, which is not there."""
+    seen: list[Invocation] = []
+
+    def look_for(_: Any, reference: str) -> int:
+        invocation().sent.append(int(reference))
+        seen.append(replace(invocation(), sent=[*invocation().sent]))
+        raise NotFound(f"There is no payment {reference}.", "")
+
+    monkeypatch.setattr("rentpay_cli.flows.look.payment_number", look_for)
+    return seen
+
+
+def test_each_run_knows_its_own_request_and_no_other_s(cli: Cli, seen_of_runs: list[Invocation], tmp_path: Any) -> None:
+    settings = tmp_path / "empty.env"
+    settings.touch()
+    cli("status", "1", "--json", "--yes", "--env-file", str(settings))
+    cli("status", "2")
+    assert seen_of_runs == [
+        Invocation(json=True, yes=True, env_file=str(settings), command="status", sent=[1]),
+        Invocation(command="status", sent=[2]),
+    ]
+
+
+def test_two_runs_at_once_in_two_threads_do_not_see_each_other(
+    cli: Cli, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2, timeout=30)
+
+    def look_for(_: Any, reference: str) -> int:
+        both.wait()  # each has read its command line, and neither has answered
+        raise NotFound(f"There is no payment {reference}.", "")
+
+    monkeypatch.setattr("rentpay_cli.flows.look.payment_number", look_for)
+    with ThreadPoolExecutor(2) as pool:
+        statuses = list(pool.map(run, [["status", "1", "--json"], ["status", "2"]]))
+    assert statuses == [3, 3]
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["error"]["message"] == "There is no payment 1."
+    assert captured.err == "Error: There is no payment 2.\n"
 
 
 # --- the rest --------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rentpay_cli.cli import app, output
-from rentpay_cli.cli.common import Invocation, invocation
+from rentpay_cli.cli.common import Invocation, invoked
 from tests.cli.conftest import Books, Cli
 
 PHONE = "254722000111"
@@ -112,10 +112,10 @@ def test_a_traceback_is_shown_only_when_it_is_asked_for_and_without_secrets(
 
 
 def test_a_mistake_after_money_was_sent_ends_with_5(capsys: pytest.CaptureFixture[str]) -> None:
-    invocation.__dict__.update(vars(Invocation(json=True, sent=[7])))
     with pytest.raises(KeyError) as crash:
         raise KeyError(SECRET)
-    assert app._crashed(crash.value) == 5
+    with invoked(Invocation(json=True, sent=[7])):
+        assert app._crashed(crash.value) == 5
     told = json.loads(capsys.readouterr().out)["error"]
     assert told["code"] == "internal"
     assert "payment 7 has left" in told["message"]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import pty
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import OFFLINE, Books, Cli
+from tests.cli.conftest import OFFLINE, Books
 from tests.support.processes import Processes
 from tests.support.world import World
 
@@ -85,15 +83,6 @@ def test_the_exit_status_reaches_the_shell(
         assert done.returncode == status
         assert json.loads(done.stdout)["success"] is (status == 0)
         assert done.stderr == ""
-
-
-@pytest.mark.parametrize("turn", [1, 2])
-def test_a_listener_that_was_begun_in_this_process_logs_for_no_other_test(cli: Cli, turn: int) -> None:
-    handlers = logging.getLogger("uvicorn").handlers
-    assert handlers == []
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        assert cli("serve-callbacks", "--port", str(taken.getsockname()[1])).status == 1
-    assert len(handlers) == 1
 
 
 def test_a_missing_setting_ends_with_4(rentpay: Rentpay) -> None:

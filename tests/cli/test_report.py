@@ -12,6 +12,7 @@ from typing import cast
 import pytest
 
 from rentpay_cli.cli import report, sheet, show
+from rentpay_cli.cli.common import Invocation, invoked
 from rentpay_cli.core.evidence import Moved, NotMoved
 from rentpay_cli.errors import WrongUse
 from rentpay_cli.flows.period import read_period
@@ -206,7 +207,8 @@ def test_a_million_rows_need_no_more_memory_than_a_page(
     monkeypatch.setattr("sys.stdout", Nowhere())
     tracemalloc.start()
     try:
-        written(reads.payments(cast(readonly.Reader, Table()), limit=None))
+        with invoked(Invocation()):
+            written(reads.payments(cast(readonly.Reader, Table()), limit=None))
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from rentpay_cli.cli import show, terminal
-from rentpay_cli.cli.common import talk, typed
+from rentpay_cli.cli.common import Invocation, invoked, talk, typed
 
 WORDS = st.sampled_from(["rent", "KES 1,000", "Wanjiru", "家賃", "completed", "unclear", "x" * 70, "rentpay status 1"])
 TEXTS = st.lists(WORDS, min_size=1, max_size=12).map(" ".join)
@@ -25,11 +25,11 @@ Draw = Callable[..., list[str]]
 @pytest.fixture
 def draw(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Draw:
     """The lines that something draws in a window of a width, on both streams."""
-    monkeypatch.setattr(show.invocation, "json", False)
 
     def drawn(width: int, what: Callable[[], None]) -> list[str]:
         monkeypatch.setenv("COLUMNS", str(width))
-        what()
+        with invoked(Invocation()):
+            what()
         captured = capsys.readouterr()
         return (captured.out + captured.err).splitlines()
 

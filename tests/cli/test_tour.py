@@ -115,14 +115,15 @@ def test_what_can_be_asked_about_is_asked_about(cli: Cli, books: Books) -> None:
 
 
 def test_rent_whose_receipt_is_still_to_come_is_not_offered_for_sending(
-    cli: Cli, books: Books, capsys: pytest.CaptureFixture[str]
+    books: Books, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from rentpay_cli.cli import waiting
+    from rentpay_cli.cli.common import Invocation, invoked
 
-    cli("explain", "1")  # after which the command line is set for people
     number = books.asked()
     books.learn(number, Moved(None, None))
-    waiting.wait_for_payment(books.rt, number, 1)
+    with invoked(Invocation()):
+        waiting.wait_for_payment(books.rt, number, 1)
     said = capsys.readouterr().err
     assert "rentpay disburse" not in said
     assert f"rentpay resolve {number} --paid RECEIPT" in said

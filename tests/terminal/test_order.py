@@ -18,10 +18,11 @@ from tests.support.terminal import ROOT, flat, in_a_terminal
 SAYS = """
 import sys, typer
 from rentpay_cli.cli import output, show
-from rentpay_cli.cli.common import talk
+from rentpay_cli.cli.common import Invocation, invoked, talk
 output.guard()
-show.line("1"); talk("2"); sys.stdout.write("3 "); show.next_step("4"); typer.echo("5"); typer.echo("6", err=True)
-sys.stdout.write("7 "); print("8", file=sys.stderr, end=" "); show.error("code", "9", "10", 1); show.line("11")
+with invoked(Invocation()):
+    show.line("1"); talk("2"); sys.stdout.write("3 "); show.next_step("4"); typer.echo("5"); typer.echo("6", err=True)
+    sys.stdout.write("7 "); print("8", file=sys.stderr, end=" "); show.error("code", "9", "10", 1); show.line("11")
 """
 IN_ORDER = "1 2 3 → 4 5 6 7 8 Error: 9 → 10 11"
 
@@ -93,6 +94,7 @@ def test_of_two_places_each_has_its_own_in_order(tmp_path: Path) -> None:
 WATCHED = """
 import io, sys
 from rentpay_cli.cli import output, show
+from rentpay_cli.cli.common import Invocation, invoked
 
 class Raw(io.RawIOBase):
     writes = 0
@@ -106,7 +108,8 @@ class Raw(io.RawIOBase):
 
 sys.stdout = io.TextIOWrapper(io.BufferedWriter(Raw()), encoding="utf-8")
 output.guard()
-{deed}
+with invoked(Invocation()):
+    {deed}
 sys.stdout.flush()
 print(Raw.writes, file=sys.stderr)
 """
