@@ -67,11 +67,11 @@ def _list(found: Iterable[Page]) -> None:
 
 
 def _show(page: Page, *, also_command: bool) -> None:
-    from rentpay_cli.cli import markdown
-
     if show.wants_json():
         show.document(topic=page.topic, title=page.title, text=page.text)
         return
+    from rentpay_cli.cli import markdown
+
     markdown.draw(page.text)
     if also_command:
         show.next_step(f"The commands: rentpay {page.topic} --help")

@@ -15,7 +15,9 @@ from rentpay_cli.cli import show, terminal
 _FENCE = "```"
 _CODE = re.compile(r"`([^`]+)`")
 _BOLD = re.compile(r"\*\*([^*]+)\*\*")
-_ITEM = re.compile(r"(- |[0-9]+\. )(.*)", re.DOTALL)
+_WHOLE = re.compile(f"{_CODE.pattern}|{_BOLD.pattern}")
+_SIGN = re.compile(r"- |[0-9]+\. ")
+_NEXT_ITEM = re.compile(rf"\n(?={_SIGN.pattern})")
 
 
 def draw(text: str) -> None:
@@ -51,32 +53,21 @@ def _cells(row: str) -> list[str]:
 
 
 def _drawn(block: list[str]) -> list[str]:
-    first = block[0]
-    if first.startswith(_FENCE):
+    if block[0].startswith(_FENCE):
         return [f"    {terminal.styled(line, 'cyan')}" for line in block[1:-1]]
-    if first.startswith("#"):
-        return [terminal.styled(line, "bold") for line in _folded(first.lstrip("# "))]
-    if not _ITEM.match(first):
-        return _folded(" ".join(block))
-    items = re.split(r"\n(?=- |[0-9]+\. )", "\n".join(block))
-    return [line for item in items for line in _item(item)]
+    if block[0].startswith("#"):
+        return [terminal.styled(line, "bold") for line in _folded(block[0].lstrip("# "))]
+    return [line for item in _NEXT_ITEM.split("\n".join(block)) for line in _folded(item)]
 
 
-def _item(text: str) -> list[str]:
-    found = _ITEM.match(text)
-    assert found is not None
-    return _folded(found[2], found[1])
-
-
-def _folded(text: str, sign: str = "") -> list[str]:
-    """The text in lines, after a sign and below it, none of which breaks inside of code."""
-    glued = _CODE.sub(lambda code: code[0].replace(" ", "\0"), text)
-    room = min(terminal.USUAL_COLUMNS, terminal.width())
+def _folded(text: str) -> list[str]:
+    """A paragraph, or an item of a list, in lines that break neither in code nor in what is bold."""
+    sign = _SIGN.match(text)
+    glued = _WHOLE.sub(lambda found: found[0].replace(" ", "\0"), " ".join(text.split()))
     lines = textwrap.wrap(
-        " ".join(glued.split()),
-        room,
-        initial_indent=sign,
-        subsequent_indent=" " * len(sign),
+        glued,
+        min(terminal.USUAL_COLUMNS, terminal.width()),
+        subsequent_indent=" " * len(sign[0]) if sign else "",
         break_long_words=False,
         break_on_hyphens=False,
     )

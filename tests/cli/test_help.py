@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from rentpay_cli.config import NAMES
+from rentpay_cli.core.access import RULES, Role, reach
 from rentpay_cli.flows.pages import pages
 from tests.cli.conftest import Cli, Completed
 from tests.cli.test_every_command import LISTED
@@ -175,6 +176,13 @@ def test_every_setting_and_file_that_is_named_is_there(name: str) -> None:
     assert {each for each in unknown if not (each.endswith("_") and " ".join(NAMES).count(each))} == set()
     for file in re.findall(r"`((?:\w+/)+\w+\.py|tests/\w+)`", TEXTS[name]):
         assert (ROOT / file).exists() or (PACKAGE / file).exists(), file
+
+
+@pytest.mark.parametrize("role", [Role.OWNER, Role.TENANT])
+def test_the_page_about_access_names_what_a_role_may_use_and_no_more(role: Role) -> None:
+    (item,) = re.findall(rf"^- An? \*\*{role}\*\* may use ([^.]+)\.", PAGES["access"].text, re.MULTILINE)
+    named = re.findall(r"`rentpay ([^`]+)`", item)
+    assert sorted(named) == sorted(command for command in RULES if reach(role, command))
 
 
 def test_the_page_for_scripts_has_every_exit_status() -> None:

@@ -27,6 +27,7 @@ def test_a_page_keeps_to_its_terminal_and_its_code_is_copied_whole(typist: Typis
     assert STYLE.search(seen)
     code = code_of(PAGES[topic])
     assert faults_of(seen, columns, copied=re.compile("|".join(re.escape(line.strip()) for line in code) or "$")) == []
+    assert "**" not in seen
     written = [each.strip() for each in lines(seen)]
     assert [line.strip() for line in code if line.strip() not in written] == []
 
