@@ -81,6 +81,11 @@ COMMANDS: Table = {
         "report": ("report.app", "Reports: what the platform earned, how payouts went, and the books."),
         "callbacks": ("callbacks.app", "Every callback as it came, and what became of it."),
         "journal": ("journal.app", "Who did what, and what changed. Alone it lists."),
+        "help": (
+            "help.read",
+            "Show a page about rentpay as a whole, such as how to deploy it or what to do in trouble;"
+            " alone it lists them.",
+        ),
     },
     "Run": {
         "serve-callbacks": (
@@ -132,7 +137,8 @@ app = typer.Typer(
     name="rentpay",
     cls=Root,
     help="Collect rent by M-Pesa STK Push, keep the platform's fee, and pass the rest on to owners by M-Pesa B2B.",
-    epilog="New here? [bold]rentpay demo[/bold] shows the whole journey in under a minute, offline.",
+    epilog="New here? [bold]rentpay demo[/bold] shows the whole journey in under a minute, offline."
+    " More to read, also in trouble: [bold]rentpay help[/bold].",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,

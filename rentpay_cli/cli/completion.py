@@ -113,3 +113,10 @@ tenants = _offers(_registered("tenant"))
 payments = _offers(_payments)
 callbacks = _offers(_callbacks(None))
 held_callbacks = _offers(_callbacks("held"))
+
+
+def topics(incomplete: str) -> Offer:
+    """The pages of `rentpay help`."""
+    from rentpay_cli.flows.pages import pages
+
+    return [(page.topic, page.title) for page in pages() if page.topic.startswith(incomplete)]

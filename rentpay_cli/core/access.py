@@ -89,7 +89,7 @@ RULES: Mapping[str, Rule] = {
 """Every command that opens the database, and who may use it on what."""
 
 WITHOUT_DATABASE = frozenset(
-    {"explain", "credential encrypt", "credential check", "demo", "simulator", "notify templates"}
+    {"explain", "help", "credential encrypt", "credential check", "demo", "simulator", "notify templates"}
 )
 """The commands that open no database of the platform's, and that everybody may use."""
 

@@ -11,13 +11,13 @@ MOST_NAMES = 3
 SHORTEST_PART = 3
 
 
-def no_such(kind: str, reference: str, names: Iterable[str]) -> NotFound:
-    """The error for a name that is not in the register, with the nearest ones that are."""
+def no_such(kind: str, reference: str, names: Iterable[str], *, listed_by: str = "") -> NotFound:
+    """The error for a name that there is not, with the nearest ones that there are, and the command that lists all."""
     near = [f"'{name}'" for name in nearest(reference, names)]
     meant = f"Did you mean {' or '.join(near)}? " if near else ""
     return NotFound(
         f"There is no {kind} '{printable(reference, 80)}'.",
-        f"{meant}See {'all' if near else 'them'} with: rentpay {kind} list",
+        f"{meant}See {'all' if near else 'them'} with: {listed_by or f'rentpay {kind} list'}",
     )
 
 

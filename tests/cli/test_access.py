@@ -255,8 +255,8 @@ def test_the_first_access_must_be_an_admins(cli: Cli) -> None:
     assert "--role admin" in ran.json["error"]["hint"]
 
 
-def test_the_forced_command_of_the_readme_lets_no_shell_read_what_was_asked(tmp_path: Path) -> None:
-    text = (ROOT / "README.md").read_text()
+def test_the_forced_command_of_the_page_lets_no_shell_read_what_was_asked(tmp_path: Path) -> None:
+    text = (ROOT / "rentpay_cli" / "help" / "access.md").read_text()
     (line,) = re.findall(r'^restrict,command="((?:[^"\\]|\\.)*)" ', text, re.MULTILINE)
     heard, marker = tmp_path / "rentpay", tmp_path / "marker"
     heard.write_text(f"#!{sys.executable}\nimport os, sys\nprint([os.environ['RENTPAY_TOKEN_FILE'], *sys.argv[1:]])\n")

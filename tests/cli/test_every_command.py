@@ -129,7 +129,7 @@ def complete(command: Any) -> list[str]:
     return words
 
 
-WITHOUT_SETTINGS = {("demo",), ("explain",), ("init",), ("simulator",), ("credential", "encrypt")}
+WITHOUT_SETTINGS = {("demo",), ("explain",), ("help",), ("init",), ("simulator",), ("credential", "encrypt")}
 WITHOUT_SETTINGS |= {("notify", "templates")}
 OF_THEIR_OWN = {("doctor",), ("watch",)}  # which say it in another way: see the tests below
 CONFIGURED = [(path, command) for path, command in COMMANDS if path not in WITHOUT_SETTINGS | OF_THEIR_OWN]

@@ -61,6 +61,7 @@ CASES: dict[str, Case] = {
     "doctor": Case(status=6, says="Check Result What was found "),  # the listener of the tests is none of ours
     "explain": Case(arguments="1", says="1, when a tenant is asked Meaning "),
     "health": Case(status=6, says="Needs attention Deal with it "),
+    "help": Case(says="Topic What it tells "),  # its pages are tried in test_pages.py
     "history": Case(arguments="1", says="Wanjiru Kamau (owner 1) Paid to the owner KES 9,500 "),
     "init": Case(
         is_new=True,
