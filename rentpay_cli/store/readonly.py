@@ -276,6 +276,18 @@ def _refuse_foreign(reader: Reader, url: str) -> None:
         raise schema.foreign(url)
 
 
+def revision(url: str) -> str | None:
+    """The revision of a database of ours, which is not checked; None if there is none. Raises `BadDatabase`."""
+    reader = open_unchecked(url)
+    if reader is None:
+        return None
+    try:
+        found = reader.one("SELECT version_num FROM alembic_version") if _has_schema(reader) else None
+    finally:
+        reader.close()
+    return None if found is None else str(found["version_num"])
+
+
 def within(url: str, connection: Connection) -> Reader:
     """The database as a transaction sees it that is not committed yet."""
     return Reader(url, _Within(connection))

@@ -52,7 +52,7 @@ def check(url: str, environment: str, rows: Rows) -> None:
     if found.revision != CURRENT:  # its shape is looked at when it is brought up to date
         raise BadDatabase(
             f"{found.place} has an older schema ({found.revision}, this version needs {CURRENT}).",
-            "Make a copy of it, then run: rentpay database upgrade",
+            "Stop `rentpay serve-callbacks`. Then run: rentpay database upgrade",
         )
     found.check_shape()
     found.check_environment(environment)

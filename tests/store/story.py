@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from rentpay_cli.core.access import write_token
 from rentpay_cli.flows import access, balance, collect, payouts, register
 from rentpay_cli.flows.disburse import disburse
 from rentpay_cli.flows.read_inbox import COLLECTION, PAYOUT, read_inbox
@@ -24,6 +25,14 @@ from tests.support.world import settings_for
 CHARGE = "Working Account|KES|25.00"
 HELD = "Working Account|KES|50000.00|50000.00|0.00|0.00"
 BEGINS = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+
+
+def token_of_story(name: str, number: int) -> str:
+    """One of the tokens of a story."""
+    return hashlib.md5(f"{name} {number}".encode()).hexdigest()
+
+
+ADMINS_TOKEN = write_token(1, token_of_story("first", 1))
 
 
 class Teller:
@@ -42,7 +51,7 @@ class Teller:
 
     def _next_token(self) -> str:
         self._tokens += 1
-        return hashlib.md5(f"{self._name} {self._tokens}".encode()).hexdigest()
+        return token_of_story(self._name, self._tokens)
 
     @property
     def token(self) -> str:

@@ -1,8 +1,7 @@
-"""Revisions of the schema: what each makes is known, what was changed since is noticed, and older databases go with us."""
+"""Revisions of the schema: what each makes is known, what was changed since is noticed, older databases come along."""
 
 from __future__ import annotations
 
-import json
 import re
 import sqlite3
 import subprocess
@@ -21,7 +20,6 @@ from rentpay_cli.errors import BadDatabase, NeedsAttention
 from rentpay_cli.flows.payouts import resume_payouts
 from rentpay_cli.flows.upgrade import bring_up_to_date
 from rentpay_cli.flows.verify import verify
-from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import fingerprint, readonly, schema, tables
 from rentpay_cli.store.engine import Database
 from rentpay_cli.store.fingerprint import Shape
@@ -164,8 +162,7 @@ BY_HAND: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
         replace_in_sqlite("inbox", "'held','dismissed')", "'held','dismissed','lost')"),
         (
             "ALTER TABLE inbox DROP CONSTRAINT inbox_state",
-            "ALTER TABLE inbox ADD CONSTRAINT inbox_state"
-            " CHECK (state IN ('new','read','held','dismissed','lost'))",
+            "ALTER TABLE inbox ADD CONSTRAINT inbox_state CHECK (state IN ('new','read','held','dismissed','lost'))",
         ),
         "the constraint inbox_state of inbox was changed",
     ),
@@ -300,3 +297,315 @@ def programs_like(url: str) -> Path:
         for folder in folders
     }
     return next(folder for folder, version in said.items() if f" {major}." in version)
+
+
+# --- made before it was released -------------------------------------------------------------------------------------
+
+
+def test_a_database_that_says_nothing_of_its_schema_was_made_before_that_was_frozen(nowhere: str) -> None:
+    put_stored(nowhere, "0001")
+    run(nowhere, "DELETE FROM setting WHERE name = 'schema'")
+    for error in (refused(nowhere), not_upgraded(nowhere)):
+        assert "was made before schema 0001 was released, and cannot be used" in error.message
+        assert "make it anew" in error.hint
+
+
+def test_a_database_that_another_revision_of_that_number_made_is_refused(nowhere: str) -> None:
+    put_stored(nowhere, "0001")
+    run(nowhere, "ALTER TABLE tenant ADD COLUMN nickname VARCHAR(9)")
+    with opened(nowhere) as connection:
+        other = fingerprint.written(shape(connection)).replace("'", "''")
+    run(nowhere, f"UPDATE setting SET value = '{other}' WHERE name = 'schema'")
+    for error in (refused(nowhere), not_upgraded(nowhere)):
+        assert "was made before schema 0001 was released" in error.message
+    run(nowhere, f"UPDATE alembic_version SET version_num = '{schema.CURRENT}'")
+    assert f"was made before schema {schema.CURRENT} was released" in refused(nowhere).message
+
+
+def not_upgraded(url: str) -> BadDatabase:
+    """Why the database is not brought up to date, after which it is what it was before."""
+    with opened(url) as connection:
+        before = shape(connection)
+    with pytest.raises(BadDatabase) as caught:
+        bring_up_to_date(url, settings_for(url))
+    with opened(url) as connection:
+        assert shape(connection) == before
+    return caught.value
+
+
+# --- from older revisions --------------------------------------------------------------------------------------------
+
+
+def all_rows(url: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table of ours, but for what a database remembers of its schema."""
+    with opened(url) as connection:
+        names = [what.removeprefix("table ") for what in shape(connection) if what.startswith("table ")]
+        rows = {name: sorted(map(tuple, connection.execute(text(f"SELECT * FROM {name}"))), key=repr) for name in names}
+    rows["setting"] = [row for row in rows["setting"] if row[0] != "schema"]
+    del rows["alembic_version"]
+    return rows
+
+
+@pytest.mark.parametrize("revision", revisions())
+def test_a_stored_database_of_each_revision_comes_along_whole_and_goes_on(nowhere: str, revision: str) -> None:
+    put_stored(nowhere, revision)
+    before = all_rows(nowhere)
+    assert len(before["payment"]) == 3
+    if revision != schema.CURRENT:
+        assert "rentpay database upgrade" in refused(nowhere).hint
+    done = bring_up_to_date(nowhere, settings_for(nowhere))
+    assert (done.before, [step.revision for step in done.steps]) == (
+        revision,
+        [each for each in ALL if each > revision],
+    )
+    assert opens(nowhere)
+    after = all_rows(nowhere)
+    assert {name: rows for name, rows in after.items() if name in before} == before
+    with opened(nowhere) as connection:
+        made = shape(connection)
+        assert fingerprint.digest(made) == frozen(nowhere, schema.CURRENT)  # as that of a new one
+        kept = text("SELECT value FROM setting WHERE name = 'schema'")
+        assert connection.execute(kept).scalar() == fingerprint.written(made)
+    money_goes_on(nowhere)
+
+
+ALL = sorted(schema.FROZEN)
+
+
+def frozen(url: str, revision: str) -> str:
+    """The digest of what the revision makes in such a database."""
+    return schema.FROZEN[revision]["sqlite" if url.startswith("sqlite") else "postgresql"]
+
+
+def money_goes_on(url: str) -> None:
+    """What the journal tells fits; rent can be collected and paid out, and the next callback is read."""
+    with telling(url, datetime(2026, 12, 1, tzinfo=UTC), "later") as teller:
+        verified = verify(teller.rt)
+        assert verified.rows["payment"] == 3
+        resume_payouts(teller.rt)
+        teller.mpesa.sent.extend([("before", {})] * 20)  # M-Pesa's ids go on from where they were
+        number = teller.collects("SKN0000009")
+        teller.completes(number, "SKP0000009")
+        row = teller.rt.reader.one("SELECT count(*) AS n FROM disbursement WHERE status = 'completed'")
+        assert row == {"n": 2}
+        row = teller.rt.reader.one("SELECT count(*) AS n FROM inbox WHERE state = 'new'")
+        assert row == {"n": 0}
+        assert verify(teller.rt).head.number != verified.head.number
+
+
+def test_what_is_current_is_left_as_it_is(database_url: str) -> None:
+    assert bring_up_to_date(database_url, settings_for(database_url)) == schema.Upgrade(schema.CURRENT, ())
+
+
+def test_an_older_database_that_was_changed_by_hand_is_not_brought_up_to_date(nowhere: str) -> None:
+    put_stored(nowhere, "0001")
+    run(nowhere, "DROP INDEX one_notice")
+    assert "the index one_notice of notice is missing" in not_upgraded(nowhere).message
+
+
+def test_an_older_database_of_another_environment_is_not_brought_up_to_date(nowhere: str) -> None:
+    put_stored(nowhere, "0001")
+    run(nowhere, "UPDATE setting SET value = 'production' WHERE name = 'environment'")
+    assert "made for the production environment" in not_upgraded(nowhere).message
+
+
+def test_an_older_database_whose_journal_does_not_fit_stays_what_it_is(nowhere: str) -> None:
+    put_stored(nowhere, "0001")
+    forge(nowhere, "UPDATE payment SET amount_cents = amount_cents + 100, share_cents = share_cents + 100 WHERE id = 2")
+    with opened(nowhere) as connection:
+        before = shape(connection)
+    with pytest.raises(NeedsAttention, match="Payment 2 does not fit"):
+        bring_up_to_date(nowhere, settings_for(nowhere))
+    with opened(nowhere) as connection:
+        assert shape(connection) == before
+    assert "older schema (0001" in refused(nowhere).message
+
+
+def test_a_row_that_refers_to_nothing_stops_an_upgrade_on_sqlite(new_sqlite: Callable[[], str], tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'rentpay.db'}"
+    put_stored(url, "0001")
+    run(
+        url,
+        "UPDATE notice SET state = 'sent'",
+        "INSERT INTO finding VALUES (9, 'odd', 99, NULL, 'of nothing', 0, NULL)",
+    )
+    assert "A row of finding refers to nothing" in not_upgraded(url).message
+
+
+def test_a_new_database_shares_a_postgresql_database_with_other_programs(postgresql_server: ServerUrl) -> None:
+    postgresql_server.execute("CREATE DATABASE shared")
+    url = postgresql_server.database("shared")
+    run(url, "CREATE TABLE rents (amount integer)", "CREATE FUNCTION total() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+    assert schema.create_or_upgrade(url, "simulator").before is None
+    run(url, "ALTER TABLE rents ADD COLUMN day integer", "DROP FUNCTION total")
+    assert opens(url)
+    postgresql_server.execute("DROP DATABASE shared WITH (FORCE)")
+
+
+def test_the_file_of_another_program_is_not_written_into(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'rents.db'}"
+    run(url, "CREATE TABLE rents (amount)")
+    assert "belongs to another program" in not_upgraded(url).message
+
+
+# --- the revisions themselves ----------------------------------------------------------------------------------------
+
+
+def test_the_revisions_are_one_chain_and_the_newest_is_current() -> None:
+    from alembic.script import ScriptDirectory
+
+    script = ScriptDirectory.from_config(schema.alembic_config())
+    chain = [each.revision for each in script.walk_revisions()][::-1]
+    assert chain == [f"{number:04d}" for number in range(1, len(chain) + 1)]
+    assert (script.get_heads(), chain) == ([schema.CURRENT], ALL)
+
+
+@pytest.mark.parametrize("revision", ALL)
+def test_a_revision_makes_what_it_was_frozen_with(nowhere: str, revision: str) -> None:
+    """If it was not released yet, freeze it again: python -m tests.store.freeze."""
+    assert freeze.digest(nowhere, revision) == frozen(nowhere, revision)
+
+
+def test_a_database_of_each_revision_is_stored() -> None:
+    assert revisions() == ALL
+
+
+def test_a_revision_that_makes_something_else_makes_nothing(nowhere: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "FROZEN", {**schema.FROZEN, schema.CURRENT: {"sqlite": "0", "postgresql": "0"}})
+    with pytest.raises(BadDatabase, match="does not make the schema here that it was released with"):
+        schema.create_or_upgrade(nowhere, "simulator")
+    with opened(nowhere) as connection:
+        assert shape(connection) == {}
+
+
+def test_the_checks_of_the_tables_are_those_that_the_revisions_make(
+    new_sqlite: Callable[[], str], tmp_path: Path
+) -> None:
+    """Alembic's own comparison does not look at them."""
+    assert tables.InboxItem.__tablename__ == "inbox"
+    described = Database(f"sqlite:///{tmp_path / 'described.db'}")
+    with described.engine.connect() as connection:
+        SQLModel.metadata.create_all(connection)
+        wanted = shape(connection)
+    described.close()
+    with opened(new_sqlite()) as connection:
+        made = shape(connection)
+    made = {
+        what: each for what, each in made.items() if not what.startswith("trigger ") and "alembic_version" not in what
+    }
+    assert fingerprint.differences(made, wanted) == ""
+
+
+# --- a list of words that grows --------------------------------------------------------------------------------------
+
+WORDS = "state IN ('new', 'read')"
+KIN = (
+    "CREATE TABLE kin (id INTEGER PRIMARY KEY, letter_id INTEGER REFERENCES letter (id), seen INTEGER)",
+    "CREATE VIEW unread AS SELECT id FROM letter WHERE state = 'new'",
+)
+SQLITE_KIN = (
+    "CREATE TRIGGER letter_kept BEFORE DELETE ON letter BEGIN SELECT RAISE(ABORT, 'letter is kept'); END",
+    "CREATE TRIGGER kin_counts AFTER INSERT ON kin BEGIN"
+    " UPDATE kin SET seen = (SELECT count(*) FROM unread) WHERE id = NEW.id; END",
+    "CREATE TRIGGER letter_told AFTER INSERT ON letter BEGIN INSERT INTO kin (letter_id) VALUES (NEW.id); END",
+)
+LETTERS = [(1, b"\x00\xff", "new", None), (2, b"", "read", "caf\u00e9"), (7, b"a'b", "new", "")]
+
+
+@contextmanager
+def letters(url: str, key: str = "INTEGER PRIMARY KEY") -> Iterator[Connection]:
+    """A table of letters with all that may hang on one, in a transaction in which tables may be rebuilt."""
+    database = Database(url)
+    blob = "BLOB" if database.is_sqlite else "BYTEA"
+    with (
+        database.engine.connect() as connection,
+        schema.rebuilding(connection),
+        connection.begin(),
+    ):
+        for statement in (
+            f"CREATE TABLE letter (id {key}, body {blob} NOT NULL, state VARCHAR NOT NULL, note VARCHAR,"
+            f" CONSTRAINT letter_state CHECK ({WORDS}), CONSTRAINT letter_note CHECK (note <> 'no'))",
+            "CREATE INDEX letter_new ON letter (id) WHERE state = 'new'",
+            "CREATE UNIQUE INDEX one_note ON letter (note)",
+            *KIN,
+        ):
+            connection.exec_driver_sql(statement)
+        for row in LETTERS:
+            values = dict(zip(("id", "body", "state", "note"), row, strict=True))
+            connection.execute(
+                text("INSERT INTO letter (id, body, state, note) VALUES (:id, :body, :state, :note)"), values
+            )
+        connection.exec_driver_sql("INSERT INTO kin (id, letter_id) VALUES (1, 7)")
+        if database.is_sqlite:
+            for statement in SQLITE_KIN:
+                connection.exec_driver_sql(statement)
+        yield connection
+    database.close()
+
+
+def test_a_list_of_words_grows_and_all_else_stays_as_it_was(nowhere: str) -> None:
+    with letters(nowhere) as connection:
+        before = shape(connection)
+        widen(connection, "letter", "letter_state", "state", ("new", "read", "lost"))
+        after = shape(connection)
+        assert fingerprint.differences(after, before) == "the constraint letter_state of letter was changed"
+        assert [tuple(row) for row in connection.execute(text("SELECT * FROM letter ORDER BY id"))] == LETTERS
+        connection.exec_driver_sql("UPDATE letter SET state = 'lost' WHERE id = 1")
+        for wrong in ("UPDATE letter SET state = 'gone' WHERE id = 2", "UPDATE letter SET note = '' WHERE id = 2"):
+            with pytest.raises(IntegrityError), connection.begin_nested():
+                connection.exec_driver_sql(wrong)
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("INSERT INTO letter (body, state) VALUES ('x', 'new')")
+            told = connection.exec_driver_sql("SELECT letter_id, seen FROM kin ORDER BY id DESC LIMIT 1").one()
+            assert tuple(told) == (8, 2)  # by a trigger of the table, then by one of another that reads a view
+            with pytest.raises(IntegrityError, match="letter is kept"), connection.begin_nested():
+                connection.exec_driver_sql("DELETE FROM letter")
+            assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+    run(nowhere, "UPDATE letter SET state = 'lost' WHERE id = 2")
+
+
+def test_numbers_that_were_given_once_are_not_given_again(tmp_path: Path) -> None:
+    with letters(f"sqlite:///{tmp_path / 'l.db'}", "INTEGER PRIMARY KEY AUTOINCREMENT") as connection:
+        for statement in ("DROP TRIGGER letter_kept", "DELETE FROM kin", "DELETE FROM letter WHERE id = 7"):
+            connection.exec_driver_sql(statement)
+        widen(connection, "letter", "letter_state", "state", ("new", "read", "lost"))
+        connection.exec_driver_sql("INSERT INTO letter (body, state) VALUES ('x', 'lost')")
+        assert connection.exec_driver_sql("SELECT max(id) FROM letter").scalar() == 8
+
+
+@pytest.mark.parametrize(
+    ("check", "words", "why"),
+    [
+        ("letter_state", ("new", "lost"), "would not allow read any more"),
+        ("letter_note", ("new", "read"), "no list of words|would not allow no any more"),
+    ],
+)
+def test_a_list_of_words_never_shrinks(nowhere: str, check: str, words: tuple[str, ...], why: str) -> None:
+    with letters(nowhere) as connection:
+        before = shape(connection)
+        with pytest.raises(ValueError, match=why):
+            widen(connection, "letter", check, "state", words)
+        assert shape(connection) == before
+
+
+def test_after_a_failure_sqlite_looks_at_foreign_keys_again_and_nothing_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path / 'rentpay.db'}"
+    put_stored(url, "0001")
+    database = Database(url)
+    monkeypatch.setattr(database, "close", lambda: None)
+    monkeypatch.setattr("rentpay_cli.store.engine.Database", lambda _: database)
+
+    def fails(_: Connection) -> None:
+        raise DatabaseError("statement", {}, sqlite3.DatabaseError("at the very end"))
+
+    with pytest.raises(DatabaseError, match="at the very end"):
+        schema.create_or_upgrade(url, "simulator", fails)
+    with database.engine.connect() as connection:
+        found = [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("foreign_keys", "legacy_alter_table")
+        ]
+    database.engine.dispose()
+    assert found == [1, 0]
+    assert "older schema (0001" in refused(url).message
