@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Column, Connection, ForeignKey, Integer, MetaData, String, Table, text
 from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlmodel import SQLModel
 
@@ -23,6 +24,7 @@ from rentpay_cli.flows.verify import verify
 from rentpay_cli.store import fingerprint, readonly, schema, tables
 from rentpay_cli.store.engine import Database
 from rentpay_cli.store.fingerprint import Shape
+from rentpay_cli.store.migrations import next as next_revision
 from rentpay_cli.store.migrations.words import widen
 from tests.store import freeze
 from tests.store.story import telling
@@ -427,7 +429,7 @@ def test_a_row_that_refers_to_nothing_stops_an_upgrade_on_sqlite(new_sqlite: Cal
     run(
         url,
         "UPDATE notice SET state = 'sent'",
-        "INSERT INTO finding VALUES (9, 'odd', 99, NULL, 'of nothing', 0, NULL)",
+        "INSERT INTO finding (id, kind, payment_id, text, found_at) VALUES (9, 'odd', 99, '', 0)",
     )
     assert "A row of finding refers to nothing" in not_upgraded(url).message
 
@@ -609,3 +611,43 @@ def test_after_a_failure_sqlite_looks_at_foreign_keys_again_and_nothing_has_chan
     database.engine.dispose()
     assert found == [1, 0]
     assert "older schema (0001" in refused(url).message
+
+
+# --- the next revision -----------------------------------------------------------------------------------------------
+
+
+def test_the_next_revision_is_written_from_what_the_tables_have_more_and_runs(tmp_path: Path, nowhere: str) -> None:
+    migrations = tmp_path / "migrations"
+    shutil.copytree(schema.MIGRATIONS, migrations)
+    wanted = MetaData()
+    for table in SQLModel.metadata.tables.values():
+        table.to_metadata(wanted)
+    Table("unit", wanted, Column("id", Integer, primary_key=True), Column("owner_id", ForeignKey("owner.id")))
+    wanted.tables["tenant"].append_column(Column("email", String))
+    notices = wanted.tables["notice"]
+    gone = next(each for each in notices.constraints if each.name == "notice_state")
+    notices.constraints.remove(gone)
+
+    path, unseen = next_revision.begin("Units have rents.", migrations, wanted)
+    number = f"{int(schema.CURRENT) + 1:04d}"
+    assert path == migrations / "versions" / f"{number}_units_have_rents.py"
+    assert path.read_text().startswith('"""Units have rents."""\n')
+    assert unseen == "the constraint notice_state of notice is missing"
+    with opened(nowhere) as connection:
+        steps = schema.run_revisions(connection, number, migrations)
+        assert steps[-1] == schema.Step(number, "Units have rents.")
+        assert {"table unit", "column email of tenant"} <= shape(connection).keys()
+
+
+def test_without_a_difference_there_is_nothing_to_tell(tmp_path: Path) -> None:
+    migrations = tmp_path / "migrations"
+    shutil.copytree(schema.MIGRATIONS, migrations)
+    path, unseen = next_revision.begin("Nothing is new", migrations, SQLModel.metadata)
+    assert unseen == ""
+    assert "op." not in path.read_text().partition("def upgrade")[2]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], [" "], ["two", "words"]])
+def test_a_revision_needs_a_sentence(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert next_revision.main(arguments) == 2
+    assert "Say in a sentence" in capsys.readouterr().err
