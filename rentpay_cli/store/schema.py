@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rentpay_cli.errors import BadDatabase
 from rentpay_cli.store import fingerprint
-from rentpay_cli.store.fingerprint import Rows, Shape
+from rentpay_cli.store.fingerprint import Rows, Told
 from rentpay_cli.store.migrations.frozen import FROZEN
 
 if TYPE_CHECKING:
@@ -21,20 +20,18 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-CURRENT = max(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9][0-9][0-9][0-9]_*.py"))
+CURRENT = max(path.name[:4] for path in (MIGRATIONS / "versions").iterdir() if path.name[:4].isdigit())
 """The revision that this version of rentpay works with: the newest that there is."""
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """A revision that was gone through, and what it does, in a sentence."""
 
     revision: str
     words: str
 
 
-@dataclass(frozen=True)
-class Upgrade:
+class Upgrade(NamedTuple):
     """From which revision a database was brought up to date (None: it was made), and by which steps."""
 
     before: str | None
@@ -88,12 +85,14 @@ class _Found:
         self.place = f"The database {url.removeprefix('sqlite:///')}" if self._is_sqlite else "The PostgreSQL database"
         self.revision = next((row["version_num"] for row in rows("SELECT version_num FROM alembic_version")), "none")
         remembered = rows("SELECT name, value FROM setting WHERE name IN ('environment', 'schema')")
-        self._settings = {row["name"]: row["value"] for row in remembered}
+        settings = {row["name"]: row["value"] for row in remembered}
+        self._made_for = settings.get("environment")
+        self._digest, _, self._made = settings.get("schema", "").partition("\n")
 
     @property
-    def made(self) -> Shape:
+    def made(self) -> Told:
         """What it was made of."""
-        return fingerprint.read_back(self._settings["schema"])
+        return fingerprint.read_back(self._made)
 
     def check_revision(self) -> None:
         """Refuse what a newer version made, and what a revision made that was changed before it was released."""
@@ -103,8 +102,7 @@ class _Found:
                 f"(schema {self.revision}, this one knows {CURRENT}).",
                 "Install that version of rentpay; nothing was changed.",
             )
-        schema = self._settings.get("schema")
-        if schema is None or fingerprint.digest(self.made) != _frozen(self.revision, is_sqlite=self._is_sqlite):
+        if self._digest != _frozen(self.revision, is_sqlite=self._is_sqlite):
             raise BadDatabase(
                 f"{self.place} was made before schema {self.revision} was released, and cannot be used.",
                 "Nothing brings it up to date. Let RENTPAY_DATABASE_URL name another place, and make it anew there: "
@@ -113,21 +111,23 @@ class _Found:
 
     def check_shape(self) -> None:
         """Refuse what was changed since it was made."""
-        made = self.made
-        found = fingerprint.only_of(fingerprint.read(self._rows, is_sqlite=self._is_sqlite), made)
-        if found != made:
+        found = fingerprint.read(self._rows, is_sqlite=self._is_sqlite)
+        if fingerprint.written(found) == self._made:
+            return
+        ours = fingerprint.only_of(found, fingerprint.owners(self.made))
+        now, before = (fingerprint.shape(told, is_sqlite=self._is_sqlite) for told in (ours, self.made))
+        if differences := fingerprint.differences(now, before):
             raise BadDatabase(
-                f"{self.place} was changed other than by rentpay: {fingerprint.differences(found, made)}.",
+                f"{self.place} was changed other than by rentpay: {differences}.",
                 "What keeps money safe may be gone. Undo it by hand (the setting 'schema' in the database says how "
                 "each thing was made), or go back to a copy. Then run: rentpay journal verify",
             )
 
     def check_environment(self, environment: str) -> None:
         """Refuse what was made for another environment."""
-        made_for = self._settings.get("environment")
-        if made_for != environment:
+        if self._made_for != environment:
             raise BadDatabase(
-                f"{self.place} was made for the {made_for} environment, but MPESA_ENVIRONMENT is {environment}.",
+                f"{self.place} was made for the {self._made_for} environment, but MPESA_ENVIRONMENT is {environment}.",
                 "Set MPESA_ENVIRONMENT to match, or RENTPAY_DATABASE_URL to another database: environments never mix.",
             )
 
@@ -171,23 +171,24 @@ def _upgrade(url: str, environment: str, connection: Connection, verify: Verify)
     def rows(sql: str) -> Any:
         return connection.exec_driver_sql(sql).mappings()
 
-    others, before = fingerprint.read(rows, is_sqlite=is_sqlite), None
+    others, before = fingerprint.owners(fingerprint.read(rows, is_sqlite=is_sqlite)), None
     if inspect(connection).has_table("alembic_version"):
         found = _usable(url, environment, rows)
-        others, before = fingerprint.without(others, found.made), found.revision
+        others, before = others - fingerprint.owners(found.made), found.revision
     elif others and is_sqlite:
         raise foreign(url)
     if before == CURRENT:
         return Upgrade(before, ())
     steps = run_revisions(connection, CURRENT)
     ours = fingerprint.without(fingerprint.read(rows, is_sqlite=is_sqlite), others)
-    if fingerprint.digest(ours) != _frozen(CURRENT, is_sqlite=is_sqlite):
+    digest = fingerprint.digest(fingerprint.shape(ours, is_sqlite=is_sqlite))
+    if digest != _frozen(CURRENT, is_sqlite=is_sqlite):
         raise BadDatabase(
             f"Revision {CURRENT} does not make the schema here that it was released with. Nothing was changed.",
             "Are other versions of SQLAlchemy and Alembic installed than rentpay asks for? Whoever has changed the "
             "revision itself finds what to do in: rentpay help revisions",
         )
-    _remember(connection, schema=fingerprint.written(ours), environment=environment)
+    _remember(connection, schema=f"{digest}\n{fingerprint.written(ours)}", environment=environment)
     if before is not None:
         _check_keys(connection)
         verify(connection)

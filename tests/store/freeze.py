@@ -19,8 +19,8 @@ from rentpay_cli.store import fingerprint, schema
 from rentpay_cli.store.engine import Database
 from tests.store.story import first_days, telling
 from tests.support.databases import bare_server
+from tests.support.stored import FIXTURES, shape_of
 
-FIXTURES = Path(__file__).parent / "fixtures"
 FROZEN = schema.MIGRATIONS / "frozen.py"
 HEADER = '''"""The digest of what each revision makes, written by `python -m tests.store.freeze`."""
 
@@ -52,7 +52,7 @@ def digest(url: str, revision: str) -> str:
     database = Database(url)
     with database.engine.connect() as connection, schema.rebuilding(connection), connection.begin() as transaction:
         schema.run_revisions(connection, revision)
-        made = fingerprint.read(lambda sql: connection.exec_driver_sql(sql).mappings(), is_sqlite=database.is_sqlite)
+        made = shape_of(connection)
         transaction.rollback()
     database.close()
     return fingerprint.digest(made)

@@ -23,14 +23,13 @@ from rentpay_cli.flows.upgrade import bring_up_to_date
 from rentpay_cli.flows.verify import verify
 from rentpay_cli.store import fingerprint, readonly, schema, tables
 from rentpay_cli.store.engine import Database
-from rentpay_cli.store.fingerprint import Shape
 from rentpay_cli.store.migrations import next as next_revision
 from rentpay_cli.store.migrations.words import widen
 from tests.store import freeze
 from tests.store.story import telling
 from tests.support.databases import ServerUrl, connect
 from tests.support.forger import forge
-from tests.support.stored import put_stored, revisions
+from tests.support.stored import put_stored, revisions, shape_of, told_by
 from tests.support.world import settings_for
 
 
@@ -53,12 +52,6 @@ def opened(url: str) -> Iterator[Connection]:
     with database.engine.connect() as connection:
         yield connection
     database.close()
-
-
-def shape(connection: Connection) -> Shape:
-    """What the database is made of."""
-    is_sqlite = connection.dialect.name == "sqlite"
-    return fingerprint.read(lambda sql: [*connection.exec_driver_sql(sql).mappings()], is_sqlite=is_sqlite)
 
 
 def run(url: str, *statements: str) -> None:
@@ -210,7 +203,7 @@ def test_so_is_what_only_postgresql_can_have_changed(database_url: str, statemen
 
 def test_each_trigger_and_index_that_is_dropped_is_missed(database_url: str) -> None:
     with opened(database_url) as connection:
-        made = shape(connection)
+        made = shape_of(connection)
         dropped = [what.split() for what in made if re.match("(trigger|index) ", what)]
         assert len(dropped) > 40
         for kind, name, _, table in dropped:
@@ -219,7 +212,7 @@ def test_each_trigger_and_index_that_is_dropped_is_missed(database_url: str) -> 
             savepoint = connection.begin_nested()
             on = f" ON {table}" if kind == "trigger" and connection.dialect.name == "postgresql" else ""
             connection.exec_driver_sql(f"DROP {kind} {name}{on}")
-            assert fingerprint.differences(shape(connection), made) == f"the {kind} {name} of {table} is missing"
+            assert fingerprint.differences(shape_of(connection), made) == f"the {kind} {name} of {table} is missing"
             savepoint.rollback()
 
 
@@ -316,8 +309,8 @@ def test_a_database_that_another_revision_of_that_number_made_is_refused(nowhere
     put_stored(nowhere, "0001")
     run(nowhere, "ALTER TABLE tenant ADD COLUMN nickname VARCHAR(9)")
     with opened(nowhere) as connection:
-        other = fingerprint.written(shape(connection)).replace("'", "''")
-    run(nowhere, f"UPDATE setting SET value = '{other}' WHERE name = 'schema'")
+        other = f"{fingerprint.digest(shape_of(connection))}\n{fingerprint.written(told_by(connection))}"
+    run(nowhere, "UPDATE setting SET value = '{}' WHERE name = 'schema'".format(other.replace("'", "''")))
     for error in (refused(nowhere), not_upgraded(nowhere)):
         assert "was made before schema 0001 was released" in error.message
     run(nowhere, f"UPDATE alembic_version SET version_num = '{schema.CURRENT}'")
@@ -327,11 +320,11 @@ def test_a_database_that_another_revision_of_that_number_made_is_refused(nowhere
 def not_upgraded(url: str) -> BadDatabase:
     """Why the database is not brought up to date, after which it is what it was before."""
     with opened(url) as connection:
-        before = shape(connection)
+        before = shape_of(connection)
     with pytest.raises(BadDatabase) as caught:
         bring_up_to_date(url, settings_for(url))
     with opened(url) as connection:
-        assert shape(connection) == before
+        assert shape_of(connection) == before
     return caught.value
 
 
@@ -341,7 +334,7 @@ def not_upgraded(url: str) -> BadDatabase:
 def all_rows(url: str) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table of ours, but for what a database remembers of its schema."""
     with opened(url) as connection:
-        names = [what.removeprefix("table ") for what in shape(connection) if what.startswith("table ")]
+        names = [what.removeprefix("table ") for what in shape_of(connection) if what.startswith("table ")]
         rows = {name: sorted(map(tuple, connection.execute(text(f"SELECT * FROM {name}"))), key=repr) for name in names}
     rows["setting"] = [row for row in rows["setting"] if row[0] != "schema"]
     del rows["alembic_version"]
@@ -364,10 +357,11 @@ def test_a_stored_database_of_each_revision_comes_along_whole_and_goes_on(nowher
     after = all_rows(nowhere)
     assert {name: rows for name, rows in after.items() if name in before} == before
     with opened(nowhere) as connection:
-        made = shape(connection)
+        made = shape_of(connection)
         assert fingerprint.digest(made) == frozen(nowhere, schema.CURRENT)  # as that of a new one
         kept = text("SELECT value FROM setting WHERE name = 'schema'")
-        assert connection.execute(kept).scalar() == fingerprint.written(made)
+        remembered = f"{fingerprint.digest(made)}\n{fingerprint.written(told_by(connection))}"
+        assert connection.execute(kept).scalar() == remembered
     money_goes_on(nowhere)
 
 
@@ -415,11 +409,11 @@ def test_an_older_database_whose_journal_does_not_fit_stays_what_it_is(nowhere: 
     put_stored(nowhere, "0001")
     forge(nowhere, "UPDATE payment SET amount_cents = amount_cents + 100, share_cents = share_cents + 100 WHERE id = 2")
     with opened(nowhere) as connection:
-        before = shape(connection)
+        before = shape_of(connection)
     with pytest.raises(NeedsAttention, match="Payment 2 does not fit"):
         bring_up_to_date(nowhere, settings_for(nowhere))
     with opened(nowhere) as connection:
-        assert shape(connection) == before
+        assert shape_of(connection) == before
     assert "older schema (0001" in refused(nowhere).message
 
 
@@ -477,7 +471,7 @@ def test_a_revision_that_makes_something_else_makes_nothing(nowhere: str, monkey
     with pytest.raises(BadDatabase, match="does not make the schema here that it was released with"):
         schema.create_or_upgrade(nowhere, "simulator")
     with opened(nowhere) as connection:
-        assert shape(connection) == {}
+        assert shape_of(connection) == {}
 
 
 def test_the_checks_of_the_tables_are_those_that_the_revisions_make(
@@ -488,10 +482,10 @@ def test_the_checks_of_the_tables_are_those_that_the_revisions_make(
     described = Database(f"sqlite:///{tmp_path / 'described.db'}")
     with described.engine.connect() as connection:
         SQLModel.metadata.create_all(connection)
-        wanted = shape(connection)
+        wanted = shape_of(connection)
     described.close()
     with opened(new_sqlite()) as connection:
-        made = shape(connection)
+        made = shape_of(connection)
     made = {
         what: each for what, each in made.items() if not what.startswith("trigger ") and "alembic_version" not in what
     }
@@ -547,9 +541,9 @@ def letters(url: str, key: str = "INTEGER PRIMARY KEY") -> Iterator[Connection]:
 
 def test_a_list_of_words_grows_and_all_else_stays_as_it_was(nowhere: str) -> None:
     with letters(nowhere) as connection:
-        before = shape(connection)
+        before = shape_of(connection)
         widen(connection, "letter", "letter_state", "state", ("new", "read", "lost"))
-        after = shape(connection)
+        after = shape_of(connection)
         assert fingerprint.differences(after, before) == "the constraint letter_state of letter was changed"
         assert [tuple(row) for row in connection.execute(text("SELECT * FROM letter ORDER BY id"))] == LETTERS
         connection.exec_driver_sql("UPDATE letter SET state = 'lost' WHERE id = 1")
@@ -584,10 +578,10 @@ def test_numbers_that_were_given_once_are_not_given_again(tmp_path: Path) -> Non
 )
 def test_a_list_of_words_never_shrinks(nowhere: str, check: str, words: tuple[str, ...], why: str) -> None:
     with letters(nowhere) as connection:
-        before = shape(connection)
+        before = shape_of(connection)
         with pytest.raises(ValueError, match=why):
             widen(connection, "letter", check, "state", words)
-        assert shape(connection) == before
+        assert shape_of(connection) == before
 
 
 def test_after_a_failure_sqlite_looks_at_foreign_keys_again_and_nothing_has_changed(
@@ -636,7 +630,7 @@ def test_the_next_revision_is_written_from_what_the_tables_have_more_and_runs(tm
     with opened(nowhere) as connection:
         steps = schema.run_revisions(connection, number, migrations)
         assert steps[-1] == schema.Step(number, "Units have rents.")
-        assert {"table unit", "column email of tenant"} <= shape(connection).keys()
+        assert {"table unit", "column email of tenant"} <= shape_of(connection).keys()
 
 
 def test_without_a_difference_there_is_nothing_to_tell(tmp_path: Path) -> None:

@@ -7,8 +7,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection
+
 from rentpay_cli.store import fingerprint, schema
 from rentpay_cli.store.engine import Database, prepare_sqlite_file, sqlite_path
+from rentpay_cli.store.fingerprint import Shape, Told
 from tests.support.databases import connect
 
 FIXTURES = Path(__file__).parents[1] / "store" / "fixtures"
@@ -44,13 +47,24 @@ def put_stored(url: str, revision: str) -> None:
 
 
 def _made(url: str, revision: str) -> str:
-    """Run the revisions up to this one, and return what the database is made of then."""
+    """Run the revisions up to this one, and return what the database remembers of its schema then."""
     database = Database(url)
     with database.engine.connect() as connection, connection.begin():
         schema.run_revisions(connection, revision)
-        made = fingerprint.read(lambda sql: [*connection.exec_driver_sql(sql).mappings()], is_sqlite=False)
+        made = f"{fingerprint.digest(shape_of(connection))}\n{fingerprint.written(told_by(connection))}"
     database.close()
-    return fingerprint.written(made)
+    return made
+
+
+def told_by(connection: Connection) -> Told:
+    """What a database tells of itself."""
+    is_sqlite = connection.dialect.name == "sqlite"
+    return fingerprint.read(lambda sql: [*connection.exec_driver_sql(sql).mappings()], is_sqlite=is_sqlite)
+
+
+def shape_of(connection: Connection) -> Shape:
+    """What a database is made of."""
+    return fingerprint.shape(told_by(connection), is_sqlite=connection.dialect.name == "sqlite")
 
 
 def _read_in(path: Path | str, revision: str) -> sqlite3.Connection:

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 FROZEN: Mapping[str, Mapping[str, str]] = {
     "0001": {
-        "sqlite": "7ef44b99c5268cef5e970cd4e14efb26d9c05389ac282f1a97ebbe0b94eabf55",
-        "postgresql": "f730a45133a25d36865ae8c1dedb2fbe6bec0234f933f6d0197dc8b256525a9e",
+        "sqlite": "c17daf2fcf6ad10cab9d9d41ae73b57250331aaed668c2aedf5c3246980ccaab",
+        "postgresql": "d9b8f30e0715fe50bf847ea1662a58e2d9d9c3a391c1dff5d68987c4b7abda1c",
     },
     "0002": {
-        "sqlite": "7a3120a2a54e850d11ae95d569279f9badb2f75d232d6e5fe1a79f7c2a83ddbe",
-        "postgresql": "2c0666be40b05f61a96fc69bc0e875c9443a0be8fb63248bccace2ea44716365",
+        "sqlite": "360b94c50e947786395dcbe4fc3789f887a3e2f321c533f9f9982067b7ed7931",
+        "postgresql": "71228c8d2ce2eadaf3698feed8d2a1a825ee14d9627d6853a7eb1839325078a1",
     },
 }

@@ -43,10 +43,10 @@ def begin(words: str, migrations: Path, metadata: MetaData) -> tuple[Path, str]:
             made = _constraints(connection)
         with _new(Path(folder) / "described.db") as connection:
             metadata.create_all(connection)
-            described = _constraints(connection)
+            described = _constraints(connection, {what.rpartition(" ")[2] for what in made})
     assert script is not None
     assert not isinstance(script, list)
-    return Path(script.path), fingerprint.differences(fingerprint.only_of(described, made), made)
+    return Path(script.path), fingerprint.differences(described, made)
 
 
 @contextmanager
@@ -58,14 +58,12 @@ def _new(path: Path) -> Iterator[Connection]:
     database.close()
 
 
-def _constraints(connection: Connection) -> Shape:
-    found = fingerprint.read(lambda sql: [*connection.exec_driver_sql(sql).mappings()], is_sqlite=True)
-    tables = {fingerprint.whose(what) for what in found} - {"alembic_version"}
-    return {
-        what: text
-        for what, text in found.items()
-        if what.startswith(("constraint ", "table ")) and fingerprint.whose(what) in tables
-    }
+def _constraints(connection: Connection, of: set[str] | None = None) -> Shape:
+    """The constraints of the tables, or of those that are named."""
+    told = fingerprint.read(lambda sql: [*connection.exec_driver_sql(sql).mappings()], is_sqlite=True)
+    ours = fingerprint.without(told, {"alembic_version"}) if of is None else fingerprint.only_of(told, of)
+    shape = fingerprint.shape(ours, is_sqlite=True)
+    return {what: text for what, text in shape.items() if what.startswith(("constraint ", "table "))}
 
 
 def main(arguments: list[str]) -> int:
