@@ -37,7 +37,8 @@ def _keep_older(settings: Settings) -> Path | None:
     path = Path(url.removeprefix("sqlite:///"))
     kept = path.with_name(f"{path.name}.before-upgrade-from-{before}")
     with backup.copied(path, kept) as copy:
-        backup.contents(copy, path, settings.environment)
+        if backup.contents(copy, path, settings.environment).revision != before:
+            return None  # another process has upgraded it by now, and kept a copy
         backup.put_in_place(copy, kept, overwrite=True)
     return kept
 

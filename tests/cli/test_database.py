@@ -54,6 +54,15 @@ def test_an_older_database_is_kept_beside_the_upgraded_one(cli: Cli, older: Path
     assert kept.stat().st_mode & 0o777 == 0o600
 
 
+def test_of_two_who_upgrade_at_once_the_second_leaves_the_copy_of_the_first(
+    cli: Cli, older: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("database", "upgrade")
+    monkeypatch.setattr("rentpay_cli.store.readonly.revision", lambda _: "0001")  # looked while the first was at it
+    assert cli.json("database", "upgrade")["kept"] is None
+    assert revision(older.with_name("older.db.before-upgrade-from-0001")) == "0001"
+
+
 def test_what_an_upgrade_did_is_told_to_scripts(cli: Cli, older: Path) -> None:
     content = cli.json("database", "upgrade")
     assert content["schemaBefore"] == "0001"
