@@ -15,7 +15,7 @@ import pytest
 
 from rentpay_cli.config import NAMES
 from rentpay_cli.core.attempt import State
-from rentpay_cli.core.disburse import DisbursementStatus, PaymentStatus
+from rentpay_cli.core.payout import PayableStatus, PaymentStatus
 from tests.cli.conftest import OFFLINE
 
 ROOT = Path(__file__).parents[1]
@@ -170,7 +170,7 @@ def test_a_status_is_compared_with_its_enum_and_with_no_text() -> None:
 
 
 NOT_YET = {"look.py", "documents.py"}
-STATUSES = {*PaymentStatus, *DisbursementStatus, *State}
+STATUSES = {*PaymentStatus, *PayableStatus, *State}
 
 
 def compared_with_a_text(path: Path) -> Iterator[int]:

@@ -73,6 +73,7 @@ def restore(
     rentpay restore rentpay-2026-11-23.db --yes --json
     """
     from rentpay_cli.flows import backup as flow
+    from rentpay_cli.store import schema
 
     def agree(found: Contents) -> None:
         confirm(
@@ -83,11 +84,14 @@ def restore(
     with runtime() as rt:
         say_environment(rt)
         done = flow.restore(rt, file, agree)
+    is_older = done.revision != schema.CURRENT
     if show.wants_json():
         show.document(
             message="Restored",
             database=str(done.path),
             kept=str(done.kept) if done.kept else None,
+            schema=schema.CURRENT,
+            schemaBefore=done.revision,
             payments=done.payment_count,
             backTo=documents.moment(done.newest_at),
             payoutsStopped=flow.STOP_REASON,
@@ -99,6 +103,7 @@ def restore(
             ("Goes back to", flow.period(done.newest_at)),
             ("Payments", f"{done.payment_count:,}"),
             ("The old one", str(done.kept) if done.kept else "there was none"),
+            *([("Schema", f"brought from {done.revision} to {schema.CURRENT}")] if is_older else []),
             ("Payouts", "stopped, because later payouts are not in it"),
         ],
     )

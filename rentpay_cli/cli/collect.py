@@ -135,8 +135,8 @@ def record_payment(
     """Examples:
     rentpay record-payment --property "Sunset Apartments" --amount 10000 --method cash
     """
-    from rentpay_cli.core.disburse import DisbursementStatus
     from rentpay_cli.core.money import shillings, show_kes
+    from rentpay_cli.core.payout import PayableStatus
     from rentpay_cli.core.redact import printable
     from rentpay_cli.flows import collect as flow
 
@@ -156,7 +156,7 @@ def record_payment(
             amount=shillings(recorded.amount_cents),
             platformFee=shillings(recorded.fee_cents),
             method=method,
-            disbursementStatus=DisbursementStatus.NOT_REQUIRED,
+            disbursementStatus=PayableStatus.NOT_REQUIRED,
         )
         return
     show.line(

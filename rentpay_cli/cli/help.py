@@ -20,9 +20,7 @@ def read(
         typer.Argument(metavar="[TOPIC]", help="A page, or a command.", autocompletion=completion.topics),
     ] = None,
 ) -> None:
-    """Show a page about rentpay as a whole, such as how to deploy it or what to do in trouble; alone it lists them.
-
-    The name of a command shows the help of that command, unless a page is called the same.
+    """The name of a command shows the help of that command, unless a page is called the same.
 
     Examples:
     rentpay help

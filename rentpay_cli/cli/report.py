@@ -9,8 +9,8 @@ import typer
 
 from rentpay_cli.cli import documents, sheet, show, terminal
 from rentpay_cli.cli.common import Command, runtime
-from rentpay_cli.core.disburse import DisbursementStatus
 from rentpay_cli.core.money import shillings, show_kes
+from rentpay_cli.core.payout import PayableStatus
 from rentpay_cli.core.revenue import Revenue, total
 
 app = typer.Typer(no_args_is_help=True)
@@ -191,7 +191,7 @@ def disbursements(
         sheet.write(("status", "disbursements", "amount"), statuses)
         return
     counts = {item["status"]: item["disbursements"] for item in statuses}
-    completed, failed = counts[DisbursementStatus.COMPLETED], counts[DisbursementStatus.FAILED]
+    completed, failed = counts[PayableStatus.COMPLETED], counts[PayableStatus.FAILED]
     rates = {
         "successRate": _rate(completed, completed + failed),
         "retrySuccessRate": _rate(int(retried["completed"]), int(retried["retried"])),
@@ -231,7 +231,7 @@ def _status_items(rows: list[documents.Row]) -> list[documents.Row]:
             "disbursements": int(found[status]["disbursements"]) if status in found else 0,
             "amount": shillings(int(found[status]["amount_cents"])) if status in found else 0,
         }
-        for status in DisbursementStatus
+        for status in PayableStatus
     ]
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rentpay_cli.cli import documents, show
-from rentpay_cli.core.disburse import DisbursementStatus, PaymentStatus
 from rentpay_cli.core.money import show_kes
+from rentpay_cli.core.payout import PayableStatus, PaymentStatus
 from rentpay_cli.errors import OutcomeUnknown, RuleRefused
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def wait_for_disbursement(rt: Runtime, payment_id: int, timeout_seconds: int) ->
     """Wait until the owner's share is completed or failed, and show it."""
     from rentpay_cli.store import reads
 
-    ended_as = (DisbursementStatus.COMPLETED, DisbursementStatus.FAILED)
+    ended_as = (PayableStatus.COMPLETED, PayableStatus.FAILED)
 
     def ended() -> documents.Row | None:
         row = reads.payment(rt.reader, payment_id)
@@ -79,7 +79,7 @@ def wait_for_disbursement(rt: Runtime, payment_id: int, timeout_seconds: int) ->
             f"It will not be sent again until that is known. Is `rentpay serve-callbacks` running? "
             f"See: rentpay status {payment_id}",
         )
-    if row["disbursement_status"] == DisbursementStatus.FAILED:
+    if row["disbursement_status"] == PayableStatus.FAILED:
         raise RuleRefused(
             f"The payout of payment {payment_id} failed: {row['disbursement_failure_reason']} "
             f"({row['disbursement_failure_code']}) Nothing moved.",
@@ -101,9 +101,9 @@ def _show_ended(row: documents.Row, words: str, *, whole_id: bool = False) -> No
         )
     else:
         show.line(f"Payment {row['id']}: {words}")
-        if row["disbursement_status"] == DisbursementStatus.PENDING and documents.lacks_receipt(row):
+        if row["disbursement_status"] == PayableStatus.PENDING and documents.lacks_receipt(row):
             show.next_step(f"Take the receipt from the paybill's statement: rentpay resolve {row['id']} --paid RECEIPT")
-        elif row["disbursement_status"] == DisbursementStatus.PENDING:
+        elif row["disbursement_status"] == PayableStatus.PENDING:
             show.next_step(f"Send the owner's share: rentpay disburse {row['id']}")
 
 

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from rentpay_cli.core.clock import EAT, from_milliseconds, show_local, to_milliseconds
 from rentpay_cli.errors import NotFound, RuleRefused, WrongUse
+from rentpay_cli.flows import upgrade
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import backup
 
@@ -41,6 +42,8 @@ class Restored:
     kept: Path | None
     payment_count: int
     newest_at: int | None
+    revision: str
+    """The schema of the copy; the database in its place has the current one."""
 
 
 def back_up(rt: Runtime, target: Path, *, overwrite: bool, on_progress: backup.OnProgress = lambda *_: None) -> Copy:
@@ -106,13 +109,14 @@ def restore(rt: Runtime, source: Path, agree: Callable[[backup.Contents], None])
     with backup.copied(source, target) as copy:
         found = backup.contents(copy, source, rt.settings.environment)
         agree(found)
+        upgrade.bring_up_to_date(f"sqlite:///{copy}", rt.settings)
         _stop_payouts(rt, copy, found)
         with backup.locked(target):
             kept = _kept_name(rt, target) if target.exists() else None
             if kept is not None:
                 backup.set_aside(target, kept)
             backup.put_in_place(copy, target, overwrite=True)
-    return Restored(target, kept, found.payment_count, found.newest_at)
+    return Restored(target, kept, found.payment_count, found.newest_at, found.revision)
 
 
 def _check_source(source: Path, target: Path) -> None:

@@ -207,7 +207,7 @@ def _writable(rt: Runtime) -> Checks:
 def _file(path: Path) -> Checks:
     yield _only_ours("database", path)
     beside = [path.with_name(f"{path.name}{more}") for more in BESIDE]
-    kept = path.parent.glob(f"{glob.escape(path.name)}.before-restore-*")
+    kept = path.parent.glob(f"{glob.escape(path.name)}.before-*")
     own_folder = [path.parent] if path.parent == user_data_path("rentpay") else []
     yield from _all_only_ours("database", [*beside, *sorted(kept), *own_folder])
     free = shutil.disk_usage(path.parent).free

@@ -56,7 +56,7 @@ _HIDDEN = {
     )
 }
 
-OWNERS_VIEWS = _HIDDEN | {
+OWNERS_VIEWS = {table: sql for table, sql in _HIDDEN.items() if table != "revenue_day"} | {
     "owner": "SELECT * FROM main.owner WHERE id = {id}",
     # Of a property that has another owner by now, the name alone: rent of the time before still names it.
     "property": """
@@ -101,9 +101,8 @@ OWNERS_VIEWS = _HIDDEN | {
             OR disbursement_id IN (SELECT id FROM main.disbursement WHERE owner_id = {id})
     """,
     "payout_stop": "SELECT * FROM main.payout_stop WHERE owner_id IS NULL OR owner_id = {id}",
+    "revenue_day": EARNED_BY_DAY,  # the last, because it reads the views above
 }
-del OWNERS_VIEWS["revenue_day"]
-OWNERS_VIEWS["revenue_day"] = EARNED_BY_DAY  # the last, because it reads the views above
 
 # A payment that names no tenant is that of whoever has its telephone number.
 _TENANTS_OWN = """(tenant_id = {id} OR (tenant_id IS NULL AND phone LIKE '254%' AND phone =

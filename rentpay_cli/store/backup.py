@@ -32,6 +32,7 @@ class Contents:
 
     newest_at: int | None
     payment_count: int
+    revision: str
 
 
 @contextmanager
@@ -86,28 +87,21 @@ def _check_integrity(connection: sqlite3.Connection, source: Path) -> None:
 
 
 def contents(path: Path, shown_as: Path, environment: str) -> Contents:
-    """What is in a database of ours; raises `BadDatabase` if its schema or environment is another's."""
+    """What is in a database of ours, current or older.
+
+    Raises `BadDatabase` if its schema or environment is another's, or if it was changed other than by rentpay.
+    """
     with closing(_open_to_read(path)) as connection:
-
-        def value(sql: str) -> object:
-            row = connection.execute(sql).fetchone()
-            return row[0] if row else None
-
+        connection.row_factory = sqlite3.Row
         try:
-            revision = value("SELECT version_num FROM alembic_version")
-            found = value("SELECT value FROM setting WHERE name = 'environment'")
+            revision = schema.check_older(f"sqlite:///{shown_as}", environment, lambda sql: connection.execute(sql))
         except sqlite3.DatabaseError as error:
             raise RuleRefused(
                 f"{shown_as} is no database of rentpay's.", "Nothing was changed.", code="foreign"
             ) from error
-        schema.check_versions(
-            f"sqlite:///{shown_as}",
-            None if revision is None else str(revision),
-            None if found is None else str(found),
-            environment,
-        )
-        newest, count = value("SELECT max(at) FROM journal"), value("SELECT count(*) FROM payment")
-    return Contents(newest if isinstance(newest, int) else None, count if isinstance(count, int) else 0)
+        (newest,) = connection.execute("SELECT max(at) FROM journal").fetchone()
+        (count,) = connection.execute("SELECT count(*) FROM payment").fetchone()
+    return Contents(newest, count, revision)
 
 
 def put_in_place(temporary: Path, target: Path, *, overwrite: bool) -> None:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from rentpay_cli.errors import BadDatabase
 from rentpay_cli.store import schema
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 Row = dict[str, Any]
 
@@ -99,6 +102,28 @@ class _Postgresql:
         self._connection.close()
 
 
+class _Within:
+    """A connection in the midst of a transaction, which sees what that has changed."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def run(self, sql: str, values: Mapping[str, Any]) -> Iterator[Row]:
+        from sqlalchemy import text
+
+        for row in self._connection.execute(text(sql), values).mappings():
+            yield dict(row)
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def shadow(self, views: Mapping[str, str]) -> None:
+        raise AssertionError("whoever changes a schema sees all")
+
+    def close(self) -> None:
+        """It is closed by whoever opened it."""
+
+
 class Reader:
     """An open database that is only read."""
 
@@ -153,7 +178,7 @@ def existing(url: str, environment: str) -> Reader | None:
         return None
     try:
         if _has_schema(reader):
-            _check(reader, url, environment)
+            schema.check(url, environment, reader.rows)
             return reader
         _refuse_foreign(reader, url)
     except BaseException:
@@ -243,23 +268,29 @@ def _has_schema(reader: Reader) -> bool:
 
 
 def _refuse_foreign(reader: Reader, url: str) -> None:
-    """Raise `BadDatabase` for an SQLite file that another program keeps its tables in."""
+    """Raise `BadDatabase` for a file of SQLite's in which there are tables, and not ours."""
     if not url.startswith("sqlite"):  # one PostgreSQL database may serve several programs
         return
     row = reader.one("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     if row is not None:
-        raise BadDatabase(
-            f"The database {url.removeprefix('sqlite:///')} belongs to another program: nothing was changed.",
-            "Set RENTPAY_DATABASE_URL to a file of its own, such as sqlite:////var/lib/rentpay/rentpay.db",
-        )
+        raise schema.foreign(url)
 
 
-def _check(reader: Reader, url: str, environment: str) -> None:
-    revision = reader.one("SELECT version_num FROM alembic_version")
-    found = reader.one("SELECT value FROM setting WHERE name = 'environment'")
-    schema.check_versions(
-        url, revision["version_num"] if revision else None, found["value"] if found else None, environment
-    )
+def revision(url: str) -> str | None:
+    """The revision of a database of ours, which is not checked; None if there is none. Raises `BadDatabase`."""
+    reader = open_unchecked(url)
+    if reader is None:
+        return None
+    try:
+        found = reader.one("SELECT version_num FROM alembic_version") if _has_schema(reader) else None
+    finally:
+        reader.close()
+    return None if found is None else str(found["version_num"])
+
+
+def within(url: str, connection: Connection) -> Reader:
+    """The database as a transaction sees it that is not committed yet."""
+    return Reader(url, _Within(connection))
 
 
 def where_all(filters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -116,14 +116,13 @@ def payments(
     limit: int | None = 50,
 ) -> Iterator[Row]:
     """Payments, newest first, that fit every filter given; `before_id` continues a list by key."""
+    of_share = _OPEN_SHARE if disbursement_status in _OPEN else "coalesce(y.status, '') = :disbursement_status"
     filters = {
         "p.owner_id = :owner_id": owner_id,
         "p.property_id = :property_id": property_id,
         "p.tenant_id = :tenant_id": tenant_id,
         "p.status = :status": status,
-        _OPEN_SHARE
-        if disbursement_status in _OPEN
-        else "coalesce(y.status, '') = :disbursement_status": disbursement_status,
+        of_share: disbursement_status,
         "p.created_at >= :since": since,
         "p.created_at < :until": until,
     }

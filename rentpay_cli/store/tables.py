@@ -640,7 +640,7 @@ class InboxItem(SQLModel, table=True):
 
     __tablename__ = "inbox"
     __table_args__ = (
-        CheckConstraint("state IN ('new','read','held')", name="inbox_state"),
+        CheckConstraint("state IN ('new','read','held','dismissed')", name="inbox_state"),
         CheckConstraint("copies >= 1", name="inbox_copies"),
         Index("one_stranger", "stranger_sha256", "path", unique=True),
         _partial_index(

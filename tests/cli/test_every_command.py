@@ -21,7 +21,6 @@ from rentpay_cli import cli as cli_package
 from rentpay_cli.cli.app import app, run
 from rentpay_cli.cli.common import Invocation, invocation, invoked
 from rentpay_cli.errors import NotFound, RentpayError
-from rentpay_cli.store import schema
 from tests.cli.conftest import OFFLINE, Cli
 
 ESCAPE = re.compile(r"\x1b")
@@ -337,14 +336,6 @@ def test_two_runs_at_once_in_two_threads_do_not_see_each_other(
 # --- the rest --------------------------------------------------------------------------------------------------------
 
 
-def test_a_database_is_brought_up_to_date_and_that_is_said(cli: Cli, tmp_path: Any) -> None:
-    cli.configure(RENTPAY_DATABASE_URL=f"sqlite:///{tmp_path / 'new' / 'rentpay.db'}")
-    for _ in range(2):
-        content = cli.json("database", "upgrade")
-        assert content == {"success": True, "message": "The database is current", "schema": schema.CURRENT}
-    assert f"current (schema {schema.CURRENT})" in cli("database", "upgrade").out
-
-
 def test_a_database_that_is_none_is_refused(cli: Cli, tmp_path: Any) -> None:
     path = tmp_path / "notes.db"
     path.write_text("these are my notes, and no database\n" * 50)
@@ -353,17 +344,6 @@ def test_a_database_that_is_none_is_refused(cli: Cli, tmp_path: Any) -> None:
         ran = cli(*command, "--json")
         assert ran.refusal == (4, "database")
         assert str(path) in ran.json["error"]["message"]
-
-
-def test_a_database_of_an_older_version_says_how_to_upgrade(cli: Cli, database_url: str) -> None:
-    import sqlite3
-
-    with sqlite3.connect(database_url.removeprefix("sqlite:///")) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0000'")
-    connection.close()
-    ran = cli("payments", "--json")
-    assert ran.refusal == (4, "database")
-    assert "rentpay database upgrade" in ran.json["error"]["hint"]
 
 
 def test_a_port_that_is_taken_is_said_with_status_1(cli: Cli) -> None:

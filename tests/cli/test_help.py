@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from rentpay_cli.cli.common import Invocation, invoked
 from rentpay_cli.config import NAMES
 from rentpay_cli.core.access import RULES, Role, reach
 from rentpay_cli.flows.pages import pages
@@ -155,7 +156,8 @@ def understand(words: list[str]) -> None:
     if path == ["help"]:
         assert not words or words[0] in [*PAGES, "TOPIC"], words
     if words:
-        command.make_context(" ".join(path), words)  # raises for what it does not know, and for what is lacking
+        with invoked(Invocation()):
+            command.make_context(" ".join(path), words)  # raises for what it does not know, and for what is lacking
 
 
 @pytest.mark.parametrize(

@@ -70,14 +70,6 @@ def test_a_database_of_a_newer_version_is_left_alone(rt: Runtime, database_url: 
         readonly.ensure(database_url, "simulator", quietly)
 
 
-def test_a_database_of_an_older_version_is_not_changed_silently(rt: Runtime, database_url: str) -> None:
-    with rt.database.transaction() as session:
-        session.execute(text("UPDATE alembic_version SET version_num = '0000'"))
-    with pytest.raises(BadDatabase, match="older schema") as caught:
-        readonly.ensure(database_url, "simulator", quietly)
-    assert "rentpay database upgrade" in caught.value.hint
-
-
 def test_a_file_that_is_no_database_is_named_in_the_error(tmp_path: Path) -> None:
     path = tmp_path / "photo.db"
     path.write_bytes(b"\xff\xd8\xff" + os.urandom(8192))

@@ -141,7 +141,17 @@ def filling(database: Connection) -> str:
 
 @contextmanager
 def own_server(folder: Path) -> Iterator[ServerUrl]:
-    """A real PostgreSQL server out of a wheel, with a template database; its files are in the folder.
+    """A real PostgreSQL server out of a wheel, with a template database; its files are in the folder."""
+    with bare_server(folder) as url:
+        url.make_template()
+        yield url
+        for copy in url.idle:
+            copy.close()
+
+
+@contextmanager
+def bare_server(folder: Path) -> Iterator[ServerUrl]:
+    """A real PostgreSQL server out of a wheel, without a database of ours; its files are in the folder.
 
     The folder must be open to other users: started by root, the server runs as another user.
     """
@@ -153,8 +163,5 @@ def own_server(folder: Path) -> Iterator[ServerUrl]:
     for setting in CARELESS:
         url.execute(f"ALTER SYSTEM SET {setting} = off")
     url.execute("SELECT pg_reload_conf()")
-    url.make_template()
     yield url
-    for copy in url.idle:
-        copy.close()
     server.cleanup()

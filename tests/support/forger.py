@@ -1,4 +1,7 @@
-"""Somebody who has the database file, or the server's superuser, and takes every guard away before writing."""
+"""Somebody who has the database file, or the server's superuser, and takes every guard away before writing.
+
+Afterwards the guards are there again, so that only rows tell of it.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,13 @@ def forge(url: str, *statements: str) -> None:
     if url.startswith("sqlite"):
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as connection:
             connection.execute("PRAGMA ignore_check_constraints=ON")
-            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            guards = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+            for name, _ in guards:
                 connection.execute(f"DROP TRIGGER {name}")
             for statement in statements:
                 connection.execute(statement)
+            for _, sql in guards:
+                connection.execute(sql)
         return
     with psycopg.connect(url.replace("+psycopg", "", 1)) as server:
         server.execute("SET session_replication_role = replica")

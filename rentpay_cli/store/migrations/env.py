@@ -1,4 +1,4 @@
-"""Run the migrations on the connection that `store.schema` hands over."""
+"""Run the migrations on the connection that is handed over, or compare what they made with the tables of the code."""
 
 from alembic import context
 from sqlmodel import SQLModel
@@ -6,5 +6,6 @@ from sqlmodel import SQLModel
 from rentpay_cli.store import tables
 
 tables.tell_postgresql()
-context.configure(connection=context.config.attributes["connection"], target_metadata=SQLModel.metadata)
+given = context.config.attributes
+context.configure(connection=given["connection"], target_metadata=given.get("metadata", SQLModel.metadata))
 context.run_migrations()

@@ -1,0 +1,57 @@
+"""Bring a database up to date, and prove before it is committed that no row and no word of the journal has changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rentpay_cli.config import Settings
+from rentpay_cli.flows.verify import OnProgress, verify
+from rentpay_cli.runtime import Runtime
+from rentpay_cli.store import backup, readonly, schema
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True)
+class Upgraded:
+    """What was done, and where a copy of the database is as it was before, if there is one."""
+
+    upgrade: schema.Upgrade
+    kept: Path | None
+
+
+def upgrade(settings: Settings, on_progress: OnProgress = lambda *_: None) -> Upgraded:
+    """Make the database, or keep a copy of an older one (SQLite) and bring it up to date; raises as below."""
+    kept = _keep_older(settings)
+    return Upgraded(bring_up_to_date(settings.database_url, settings, on_progress), kept)
+
+
+def _keep_older(settings: Settings) -> Path | None:
+    url = settings.database_url
+    before = readonly.revision(url)
+    if not url.startswith("sqlite") or before is None or before >= schema.CURRENT:
+        return None
+    path = Path(url.removeprefix("sqlite:///"))
+    kept = path.with_name(f"{path.name}.before-upgrade-from-{before}")
+    with backup.copied(path, kept) as copy:
+        if backup.contents(copy, path, settings.environment).revision != before:
+            return None  # another process has upgraded it by now, and kept a copy
+        backup.put_in_place(copy, kept, overwrite=True)
+    return kept
+
+
+def bring_up_to_date(url: str, settings: Settings, on_progress: OnProgress = lambda *_: None) -> schema.Upgrade:
+    """Make the database, or bring it to the current schema in one transaction; raises `BadDatabase`.
+
+    An older one is verified by its journal at the end of the transaction; raises `NeedsAttention` if it does not fit.
+    """
+
+    def proved(connection: Connection) -> None:
+        rt = Runtime(settings)
+        rt.reader = readonly.within(url, connection)
+        verify(rt, on_progress=on_progress)
+
+    return schema.create_or_upgrade(url, settings.environment, proved)
