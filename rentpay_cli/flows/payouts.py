@@ -44,7 +44,7 @@ def resume_payouts(rt: Runtime, owner_reference: str | None = None) -> str:
             which = f"Payouts to {owner.name}" if owner else "Payouts"
             raise RuleRefused(f"{which} are not stopped.", "See: rentpay payouts show", code="not_stopped")
         if owner is not None and any(each.kind == StopKind.RECEIVER for each in lifted):
-            journal.close_findings_of_owner(session, OTHER_RECEIVER, owner.id, rt.now())
+            journal.close_findings_of_owner(session, OTHER_RECEIVER, owner.id, rt.actor, rt.now(), "payouts resumed")
         for each in lifted:
             journal.write(session, rt.now(), rt.actor, "payouts resumed", reason=each.reason, owner=each.owner_id)
         return "; ".join(each.reason for each in lifted)

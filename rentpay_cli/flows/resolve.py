@@ -131,8 +131,8 @@ def resolve(rt: Runtime, ruling: Ruling, asked: Question | None = None) -> State
 
 def _end_doubt(rt: Runtime, session: Session, attempt: Attempt, ruling: Ruling, at: datetime) -> None:
     """What was contrary about the attempt is dealt with: its findings, its held callbacks, the holds on its members."""
-    journal.close_findings(session, attempt.id, at)
     verdict = "paid" if ruling.receipt else "not paid"
+    journal.close_findings(session, attempt.id, rt.actor, at, ruling.reason or f"ruled {verdict}")
     inbox.settle_held(session, attempt.token_sha256, f"ruled {verdict}", ruling.payment_id, at)
     if attempt.disbursement_id is None:
         return

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 FROZEN: Mapping[str, Mapping[str, str]] = {
     "0001": {
-        "sqlite": "679e4159ae9c92c2e8061bb2f1500c77ae3e62678fad6806e782798b83141d54",
-        "postgresql": "e7e5317b6e498bcfeeb00b73bc02684fc730aea4b38f02cb51cccad8d7f9e932",
+        "sqlite": "177d1e6b35b74c3a51f23da5c06171740ffffb4d4c7294366fbbb86b67eb7e75",
+        "postgresql": "08da500d3071066b6a9e83f87fa85d62ad5c6f295b6571ec7a9d5afb1045d0f1",
     },
     "0002": {
-        "sqlite": "9ccae62b25f20565149ac45d3740d177c2926da90dae09df0a0f12b6730b62a5",
-        "postgresql": "6e26106c7e2811f3bf6fa592deee5938c6d7805d0b6dce97417c518126d1b91b",
+        "sqlite": "226693dfa7f904b446c72392dd3fe469eda5675dff3c73875c8432af02af4c78",
+        "postgresql": "96cc93db2cea2ebcfd8cf1feceb746a9835655833fe0ef308c8a54bb8b2295c7",
     },
 }
