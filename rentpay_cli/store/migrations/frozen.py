@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 FROZEN: Mapping[str, Mapping[str, str]] = {
     "0001": {
-        "sqlite": "177d1e6b35b74c3a51f23da5c06171740ffffb4d4c7294366fbbb86b67eb7e75",
-        "postgresql": "08da500d3071066b6a9e83f87fa85d62ad5c6f295b6571ec7a9d5afb1045d0f1",
+        "sqlite": "cfa6fdb5b46aeb48cd1f57d5dccbcbe405d157f521b984d2d8c97d87ef76960f",
+        "postgresql": "dc34d85178bd76a33ffc4be0e3459516e214812f9c800ea4d37069fd1e1a36b9",
     },
     "0002": {
-        "sqlite": "226693dfa7f904b446c72392dd3fe469eda5675dff3c73875c8432af02af4c78",
-        "postgresql": "96cc93db2cea2ebcfd8cf1feceb746a9835655833fe0ef308c8a54bb8b2295c7",
+        "sqlite": "1a6e0948c0261831260b5c9be7763e11fe0f2f5b21cd3dba02a1a6189b68d190",
+        "postgresql": "13f9726721bc0ab770c8d3a9052a91f403b7a4eeb0efe6da1540f7fbcf7a0313",
     },
 }

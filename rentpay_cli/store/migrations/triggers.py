@@ -185,6 +185,11 @@ CHECKS = {
         "",
         "the division of rent that came in is fixed",
     ),
+    ("payment", "refunded_at_once", "INSERT"): (
+        "NEW.status = 'success'",
+        f"NOT EXISTS ({_REFUND_UNDER_WAY.format(money_in='NEW.money_in_id')})",
+        "this money is on its way back",
+    ),
     ("payment", "refunded", "UPDATE"): (
         _becomes("success"),
         f"NOT EXISTS ({_REFUND_UNDER_WAY.format(money_in='NEW.money_in_id')})",

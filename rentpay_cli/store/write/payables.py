@@ -409,3 +409,18 @@ def lock(session: Session, payable_ids: Iterable[int]) -> list[Payable]:
 
 
 _LOCK = locking(select(Payable).where(_TABLE.c.id.in_(bindparam("among", expanding=True))).order_by(col(Payable.id)))
+
+
+def redirect(session: Session, payable: Payable, destination: Destination) -> None:
+    """Let a payable go to another destination; the database refuses it of what was sent."""
+    payable.paybill, payable.account_number = destination
+    session.add(payable)
+    session.flush()
+
+
+_OWED = text(f"SELECT coalesce(sum(y.amount_cents), 0) FROM payable y WHERE {predicates.OPEN} AND y.owner_id = :owner")
+
+
+def owed_cents(session: Session, owner_id: int) -> int:
+    """What the owner is owed, or owes where it is negative: all that is neither settled nor void."""
+    return int(session.execute(_OWED, {"owner": owner_id}).scalar_one())
