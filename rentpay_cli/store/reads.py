@@ -185,9 +185,10 @@ _REGISTER = {
     "property": """
         SELECT property.*, owner.name AS owner_name, c.id AS change_id, c.paybill AS change_paybill,
                c.account_number AS change_account_number, c.organisation_name AS change_name,
-               c.asked_by AS change_asked_by, c.asked_at AS change_asked_at
+               c.asked_by AS change_asked_by, c.asked_at AS change_asked_at, q.asked_by_id AS change_asked_by_id
           FROM property JOIN owner ON owner.id = property.owner_id
           LEFT JOIN destination_change c ON c.property_id = property.id AND c.state = 'held'
+          LEFT JOIN request q ON q.destination_change_id = c.id AND q.state = 'waiting'
     """,
     "tenant": """
         SELECT tenant.*, property.name AS property_name
@@ -208,6 +209,23 @@ def registered(reader: Reader, kind: str, reference: str) -> list[Row]:
         if found:
             return found
     return []
+
+
+_REQUESTS = """
+SELECT q.*, c.property_id, pr.name AS property_name FROM request q
+  LEFT JOIN destination_change c ON c.id = q.destination_change_id LEFT JOIN property pr ON pr.id = c.property_id
+"""
+
+
+def requests(reader: Reader, *, only_waiting: bool) -> list[Row]:
+    """What needs a second person, the oldest first."""
+    which = " WHERE q.state = 'waiting'" if only_waiting else ""
+    return list(reader.rows(f"{_REQUESTS}{which} ORDER BY q.id"))
+
+
+def request(reader: Reader, number: int) -> Row | None:
+    """One request, and what it is about."""
+    return reader.one(f"{_REQUESTS} WHERE q.id = :number", number=number)
 
 
 def names_beginning(reader: Reader, kind: str, text: str, limit: int) -> list[Row]:
