@@ -99,7 +99,7 @@ CASES: dict[str, Case] = {
     "requests confirm": Case(
         arguments="1", script=[("[y/N]:", "y\n")], says="Request 1, property 2, Hill View: from paybill 600001,"
     ),
-    "requests list": Case(says="No. Asked (EAT) By About What 1 "),
+    "requests list": Case(says="No. Asked (EAT) By About What "),
     "requests show": Case(arguments="1", says="Request 1: destination About property 2, "),
     "requests withdraw": Case(arguments="1", says="Request 1: destination About property 2, "),
     "property cancel-change": Case(arguments="2", says="Unchanged property 2: Hill View Owner "),
