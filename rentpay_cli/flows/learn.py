@@ -17,6 +17,7 @@ from rentpay_cli.core.attempt import RULINGS, Contradiction, Direction, State, n
 from rentpay_cli.core.clock import eat_day
 from rentpay_cli.core.codes import Family, look_up, payout_advice
 from rentpay_cli.core.evidence import Acknowledged, Evidence, Moved, NotMoved, Overdue, Refused, Unanswered
+from rentpay_cli.core.findings import FindingKind
 from rentpay_cli.core.money import show_kes
 from rentpay_cli.core.notices import OWNER, Audience
 from rentpay_cli.core.paybill import same_organisation
@@ -25,9 +26,6 @@ from rentpay_cli.store import attempts, journal, notices, payments, register, st
 from rentpay_cli.store.engine import lock_payouts
 from rentpay_cli.store.tables import Attempt, Disbursement, Owner, Payment
 from rentpay_cli.store.write import disbursements, holds, money_in, payables
-
-OTHER_RECEIVER = "other receiver"
-"""The finding that M-Pesa paid somebody of another name than a person confirmed."""
 
 
 class Source(StrEnum):
@@ -70,7 +68,7 @@ def learn_about(
     if not disbelieved and isinstance(after, Contradiction):
         disbelieved = f"it says {_words(evidence)}, but the attempt is already {state.value}"
     if disbelieved or isinstance(after, Contradiction):
-        kind = "contradiction" if isinstance(after, Contradiction) else "mismatch"
+        kind = FindingKind.CONTRADICTION if isinstance(after, Contradiction) else FindingKind.MISMATCH
         text = f"A {source.value} about {_which(session, attempt, payment_id)} was not believed: {disbelieved}."
         journal.raise_finding(session, at, kind, text, payment_id=payment_id, attempt_id=attempt.id)
         if state is State.NOT_MOVED and isinstance(evidence, Moved):
@@ -164,7 +162,7 @@ def _drop_ids_of_others(
     """Leave out ids that M-Pesa already gave to another attempt: they name neither of the two."""
     for name in attempts.ids_in_use(session, changes, attempt.id):
         text = f"M-Pesa gave {_which(session, attempt, payment_id)} a {name} that another attempt already has."
-        journal.raise_finding(session, at, "repeated id", text, payment_id=payment_id, attempt_id=attempt.id)
+        journal.raise_finding(session, at, FindingKind.REPEATED_ID, text, payment_id=payment_id, attempt_id=attempt.id)
         del changes[name]
 
 
@@ -296,7 +294,7 @@ def _check_receiver(session: Session, attempt: Attempt, payment_id: int | None, 
     if stops.stop(session, StopKind.RECEIVER, reason, "rentpay", at, owner_id=owner.id) is not None:
         journal.write(session, at, "rentpay", "payouts stopped", payment_id=payment_id, reason=reason, owner=owner.id)
     text = f"{reason}. Payouts to {owner.name} are stopped."
-    journal.raise_finding(session, at, OTHER_RECEIVER, text, payment_id=payment_id, attempt_id=attempt.id)
+    journal.raise_finding(session, at, FindingKind.OTHER_RECEIVER, text, payment_id=payment_id, attempt_id=attempt.id)
 
 
 def _may_stop_payouts(attempt: Attempt, evidence: Evidence) -> bool:

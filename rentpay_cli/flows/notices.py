@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlmodel import Session
 
 from rentpay_cli.core.clock import eat_day, show_local
-from rentpay_cli.core.health import findings
+from rentpay_cli.core.health import DAILY, findings
 from rentpay_cli.core.money import show_kes
 from rentpay_cli.core.notices import SETTLING, TOO_LATE, Audience, pause_after
 from rentpay_cli.core.redact import printable
@@ -25,10 +25,6 @@ from rentpay_cli.store import notices
 
 AT_ONCE = 50
 """How many owners are told in one round, and how many lines one message to the operator has."""
-
-
-_DAILY = ("low_float", "held_payouts", "paybill_change", "owner_stopped", "callbacks_refused")
-"""What stays until a person deals with it: the operator is told once a day."""
 
 
 def notifier_of(rt: Runtime) -> Notifier:
@@ -69,7 +65,7 @@ def _note_what_sticks(rt: Runtime) -> None:
             AT_ONCE,
         )
         for finding in found:
-            if finding.kind in _DAILY:
+            if finding.kind in DAILY:
                 notices.put_once(session, finding.kind, eat_day(now), now, f"{finding.text} {finding.command}")
 
 

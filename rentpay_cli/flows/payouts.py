@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlmodel import Session
 
+from rentpay_cli.core.findings import FindingKind
 from rentpay_cli.core.payout import HoldKind, StopKind
 from rentpay_cli.core.redact import printable
 from rentpay_cli.errors import RuleRefused, WrongUse
-from rentpay_cli.flows.learn import OTHER_RECEIVER
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import journal, payments, register, stops
 from rentpay_cli.store.tables import Owner
@@ -44,7 +44,7 @@ def resume_payouts(rt: Runtime, owner_reference: str | None = None) -> str:
             which = f"Payouts to {owner.name}" if owner else "Payouts"
             raise RuleRefused(f"{which} are not stopped.", "See: rentpay payouts show", code="not_stopped")
         if owner is not None and any(each.kind == StopKind.RECEIVER for each in lifted):
-            journal.close_findings_of_owner(session, OTHER_RECEIVER, owner.id, rt.now())
+            journal.close_findings_of_owner(session, FindingKind.OTHER_RECEIVER, owner.id, rt.now())
         for each in lifted:
             journal.write(session, rt.now(), rt.actor, "payouts resumed", reason=each.reason, owner=each.owner_id)
         return "; ".join(each.reason for each in lifted)

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select, update
 
+from rentpay_cli.core.findings import CONTRARY, FindingKind, where_to_look
 from rentpay_cli.core.journal import told
 from rentpay_cli.core.notices import Audience
 from rentpay_cli.core.redact import redact
@@ -35,26 +36,25 @@ def write(
 def raise_finding(
     session: Session,
     at: datetime,
-    kind: str,
+    kind: FindingKind,
     text: str,
     *,
     payment_id: int | None = None,
     attempt_id: int | None = None,
 ) -> None:
     """Tell a person about something that does not fit; nothing else changes by it."""
-    finding = Finding(found_at=at, kind=kind, text=redact(text), payment_id=payment_id, attempt_id=attempt_id)
+    finding = Finding(found_at=at, kind=kind.value, text=redact(text), payment_id=payment_id, attempt_id=attempt_id)
     session.add(finding)
     session.flush()
-    command = f"rentpay status {payment_id}" if payment_id else "rentpay health"
-    notices.put(session, "finding", finding.id or 0, Audience.OPERATOR, at, f"{text} {command}")
+    notices.put(session, "finding", finding.id or 0, Audience.OPERATOR, at, f"{text} {where_to_look(payment_id)}")
 
 
-def close_findings_of_owner(session: Session, kind: str, owner_id: int | None, at: datetime) -> None:
+def close_findings_of_owner(session: Session, kind: FindingKind, owner_id: int | None, at: datetime) -> None:
     """Say that a person has dealt with everything of the kind that did not fit about an owner's payments."""
     of_owner = select(Payment.id).where(Payment.owner_id == owner_id)
     session.execute(
         update(Finding)
-        .where(col(Finding.kind) == kind, col(Finding.closed_at).is_(None), col(Finding.payment_id).in_(of_owner))
+        .where(col(Finding.kind) == kind.value, col(Finding.closed_at).is_(None), col(Finding.payment_id).in_(of_owner))
         .values(closed_at=at)
     )
 
@@ -62,7 +62,7 @@ def close_findings_of_owner(session: Session, kind: str, owner_id: int | None, a
 def is_contradicted(session: Session, attempt_id: int) -> bool:
     """Whether something contradicts what is known about the attempt, and nobody has ruled on it."""
     query = select(Finding.id).where(
-        col(Finding.attempt_id) == attempt_id, Finding.kind == "contradiction", col(Finding.closed_at).is_(None)
+        col(Finding.attempt_id) == attempt_id, col(Finding.kind).in_(CONTRARY), col(Finding.closed_at).is_(None)
     )
     return session.exec(query).first() is not None
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rentpay_cli.core.findings import TABLE as FINDINGS
+from rentpay_cli.core.findings import FindingKind
 from rentpay_cli.core.nearest import MOST_NAMES
 from rentpay_cli.store import predicates
 from rentpay_cli.store.predicates import who_is_meant
@@ -93,13 +95,13 @@ def attempts(reader: Reader, payment_id: int) -> list[Row]:
 
 
 def open_findings(reader: Reader, payment_id: int) -> list[Row]:
-    """What does not fit about a payment and is still for a person to look at."""
-    return list(
-        reader.rows(
-            "SELECT id, kind, text, found_at FROM finding WHERE payment_id = :id AND closed_at IS NULL ORDER BY id",
-            id=payment_id,
-        )
-    )
+    """What does not fit about a payment and is still for a person to look at, what it means, and what deals with it."""
+    query = "SELECT id, kind, text FROM finding WHERE payment_id = :id AND closed_at IS NULL ORDER BY id"
+    return [
+        {**row, "meaning": kind.meaning, "action": kind.action.format(payment=payment_id)}
+        for row in reader.rows(query, id=payment_id)
+        for kind in [FINDINGS[FindingKind(row["kind"])]]
+    ]
 
 
 def payments(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from rentpay_cli.core.evidence import NotMoved, Overdue, Unanswered
+from rentpay_cli.core.findings import FindingKind
 from rentpay_cli.core.float_reading import FloatReading
 from rentpay_cli.core.health import Facts, Thresholds, findings
 from rentpay_cli.flows import health, register
@@ -127,7 +128,7 @@ def test_the_stop_the_float_the_worker_and_findings_are_told(rt: Runtime, books:
         enquiries.note_balances(session, [("Working Account", 900, 700), ("Utility Account", 5, 5)], "query", NOON)
         for minute in (0, 1):
             signs.note_worker_alive(session, NOON + timedelta(minutes=minute))
-        journal.raise_finding(session, NOON, "odd", "something odd", payment_id=payment_id)
+        journal.raise_finding(session, NOON, FindingKind.MISMATCH, "something odd", payment_id=payment_id)
     facts = after(rt, 2)
     assert (facts.stop_reason, facts.stopped_at) == ("the password is being changed", NOON)
     assert facts.float == FloatReading(700, NOON)

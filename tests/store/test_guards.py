@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from rentpay_cli.core.attempt import State, allowed_moves
+from rentpay_cli.core.findings import FindingKind
 from rentpay_cli.core.payout import PaymentStatus, StopKind, Way
 from rentpay_cli.core.transfers import Transfer
 from rentpay_cli.flows.send import Claimed, claim
@@ -173,7 +174,7 @@ def test_what_happened_cannot_be_rewritten(rt: Runtime, statement: str) -> None:
     with rt.database.transaction() as session:
         attempts.open_payout(session, a_disbursement(session), 950_000, "token", NOW)
         journal.write(session, NOW, "tester", "something")
-        journal.raise_finding(session, NOW, "kind", "text")
+        journal.raise_finding(session, NOW, FindingKind.MISMATCH, "text")
     inbox.append(rt.database, [("payout", "token", None, b"{}")], NOW)
     refuses(rt, statement)
 

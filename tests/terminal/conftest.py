@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from rentpay_cli.core.evidence import NotMoved, Unanswered
+from rentpay_cli.core.findings import FindingKind
 from rentpay_cli.core.limits import Limits
 from rentpay_cli.flows import access, register
 from rentpay_cli.flows.disburse import disburse
@@ -47,7 +48,9 @@ def fill(url: str) -> str:
         with rt.database.transaction() as session:
             accounts = [("Working Account", 10_000, 10_000), ("Utility Account", 4_921_700, 4_921_700)]
             enquiries.note_balances(session, accounts, "balance", rt.now())
-            journal.raise_finding(session, rt.now(), "mismatch", "Something does not fit.", payment_id=int(COMPLETED))
+            journal.raise_finding(
+                session, rt.now(), FindingKind.MISMATCH, "Something does not fit.", payment_id=int(COMPLETED)
+            )
         token = access.give(rt, name="asha", role="admin").token
         access.give(rt, name="wanjiru", role="owner", owner="1")
         return token
