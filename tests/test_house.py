@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from rentpay_cli.config import NAMES
+from rentpay_cli.core import codes
 from rentpay_cli.core.attempt import State
 from rentpay_cli.core.payout import PayableStatus, PaymentStatus
 from tests.cli.conftest import OFFLINE
@@ -185,6 +186,33 @@ def compared_with_a_text(path: Path) -> Iterator[int]:
                 continue
         if texts and texts <= STATUSES:
             yield node.lineno
+
+
+def test_the_codes_of_mpesa_stand_in_their_table_alone() -> None:
+    package = ROOT / "rentpay_cli"
+    besides = [path for path in sorted(package.rglob("*.py")) if path.parent.name != "simulator"]
+    found = [place for path in besides if path.name != "codes.py" for place in codes_in(path)]
+    assert found == []
+
+
+_SAFE_TO_NAME = re.compile(r"[0-9]{1,3}|ruling")
+"""Too short, or too common a word, to be a code wherever it stands: a code where something is compared with it."""
+_CODES_OF_THE_GATEWAY = re.compile(r"[0-9]{3}\.[0-9]{3}\.[0-9]{2,4}")
+
+
+def codes_in(path: Path) -> Iterator[str]:
+    """Where the file writes a code that the table has, or compares something with a number in quotation marks."""
+    known = {row.code for row in codes.TABLE.values()}
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Constant(str(text)) if _CODES_OF_THE_GATEWAY.fullmatch(text):
+                yield f"{path.name}:{node.lineno} {text}"
+            case ast.Constant(str(text)) if text in known and not _SAFE_TO_NAME.fullmatch(text):
+                yield f"{path.name}:{node.lineno} {text}"
+            case ast.Compare() if path.parent.name in ("daraja", "flows", "core", "service", "store"):
+                parts = [part for side in (node.left, *node.comparators) for part in ast.walk(side)]
+                if any(isinstance(part, ast.Constant) and part.value in known for part in parts):
+                    yield f"{path.name}:{node.lineno} {ast.unparse(node)}"
 
 
 def test_no_module_keeps_what_one_run_would_leave_to_the_next() -> None:

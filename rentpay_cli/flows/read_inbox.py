@@ -15,6 +15,7 @@ from sqlmodel import Session
 
 from rentpay_cli.core.attempt import Direction
 from rentpay_cli.core.chase import NO_RECORD_AGAIN, NoRecords, no_record_counts, proves_not_moved
+from rentpay_cli.core.codes import NO_RECORD
 from rentpay_cli.core.evidence import Acknowledged, Moved, NotMoved, Overdue
 from rentpay_cli.core.redact import printable
 from rentpay_cli.daraja import incoming
@@ -265,7 +266,7 @@ def _no_record(
     count = attempts.note_no_record(session, attempt, enquiry.asked_at, now + NO_RECORD_AGAIN)
     if proves_not_moved(count, attempt.created_at, enquiry.asked_at):
         text = f"M-Pesa said {count} times, minutes apart, that it knows of no such transaction."
-        return NotMoved("no_record", text), text
+        return NotMoved(NO_RECORD, text), text
     return None, f"no such transaction ({answer.code}), answer {count}: not enough to be sure"
 
 

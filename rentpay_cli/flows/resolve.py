@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlmodel import Session
 
 from rentpay_cli.core.attempt import ENDED, Direction, State
-from rentpay_cli.core.codes import Advice
+from rentpay_cli.core.codes import RULED_NOT_PAID, Advice
 from rentpay_cli.core.evidence import Moved, NotMoved
 from rentpay_cli.core.notices import OWNER
 from rentpay_cli.core.payout import PayableStatus, PaymentStatus, Way
@@ -116,7 +116,7 @@ def resolve(rt: Runtime, ruling: Ruling, asked: Question | None = None) -> State
         evidence = (
             Moved(ruling.receipt, None)
             if ruling.receipt
-            else NotMoved("ruling", f"Ruled not paid by {rt.actor}: {ruling.reason}")
+            else NotMoved(RULED_NOT_PAID, f"Ruled not paid by {rt.actor}: {ruling.reason}")
         )
         learned = learn(session, about.id or 0, evidence, source=Source.RULING, actor=rt.actor, at=at)
         if learned.disbelieved:
