@@ -11,9 +11,9 @@ from datetime import timedelta
 from sqlmodel import Session
 
 from rentpay_cli.config import COLLECT
-from rentpay_cli.core.evidence import Moved, NotMoved
+from rentpay_cli.core.evidence import Moved, NotMoved, Source
 from rentpay_cli.core.payout import HoldKind
-from rentpay_cli.flows.learn import Source, learn
+from rentpay_cli.flows.learn import learn
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, journal
 from rentpay_cli.store.write import holds, payables

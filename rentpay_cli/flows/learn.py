@@ -9,33 +9,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from sqlmodel import Session
 
 from rentpay_cli.core.attempt import RULINGS, Contradiction, Direction, State, next_state
 from rentpay_cli.core.clock import eat_day
 from rentpay_cli.core.codes import Family, look_up, payout_advice
-from rentpay_cli.core.evidence import Acknowledged, Evidence, Moved, NotMoved, Overdue, Refused, Unanswered
+from rentpay_cli.core.collect import WayIn
+from rentpay_cli.core.evidence import Acknowledged, Evidence, Moved, NotMoved, Overdue, Refused, Source, Unanswered
 from rentpay_cli.core.findings import FindingKind
 from rentpay_cli.core.money import show_kes
-from rentpay_cli.core.notices import OWNER, Audience
+from rentpay_cli.core.notices import OWNER, Audience, NoticeKind
 from rentpay_cli.core.paybill import same_organisation
 from rentpay_cli.core.payout import HoldKind, PaymentStatus, StopKind
 from rentpay_cli.store import attempts, journal, notices, payments, register, stops
 from rentpay_cli.store.engine import lock_payouts
 from rentpay_cli.store.tables import Attempt, Disbursement, Owner, Payment
 from rentpay_cli.store.write import disbursements, holds, money_in, payables
-
-
-class Source(StrEnum):
-    """How something became known."""
-
-    REPLY = "reply"
-    CALLBACK = "callback"
-    QUERY = "query"
-    TIME = "time"
-    RULING = "ruling"
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,11 +202,11 @@ def _collected(
     paid_at = evidence.moved_at or at
     money = money_in.book(
         session,
-        way="stk",
+        way=WayIn.STK,
         amount_cents=attempt.amount_cents,
         paid_at=paid_at,
         at=at,
-        learned_by=source.value,
+        learned_by=source,
         receipt=evidence.receipt,
         short_code=attempt.short_code,
     )
@@ -242,7 +232,7 @@ def _paid_out(
     made = disbursements.rule_moved if before is State.NOT_MOVED else disbursements.complete
     made(session, disbursement, at, actor, **facts)
     for audience in OWNER:
-        notices.put(session, "completed", disbursement.id or 0, audience, at)
+        notices.put(session, NoticeKind.COMPLETED, disbursement.id or 0, audience, at)
 
 
 def _not_paid_out(
@@ -261,7 +251,7 @@ def _not_paid_out(
         advice=payout_advice(evidence.code).value,
     )
     words = _failure(payment_id, attempt.amount_cents, evidence)
-    notices.put(session, "failed", attempt.id or 0, Audience.OPERATOR, at, words)
+    notices.put(session, NoticeKind.FAILED, attempt.id or 0, Audience.OPERATOR, at, words)
     _stop_payouts_if_needed(session, evidence, at)
 
 
@@ -327,7 +317,7 @@ def stop_by_itself(session: Session, kind: StopKind, reason: str, at: datetime) 
     if stop_id is not None:
         journal.write(session, at, "rentpay", "payouts stopped", reason=reason)
         words = f"All payouts are stopped: {reason}. rentpay payouts show"
-        notices.put(session, "stopped", stop_id, Audience.OPERATOR, at, words)
+        notices.put(session, NoticeKind.STOPPED, stop_id, Audience.OPERATOR, at, words)
 
 
 def _write_journal(

@@ -14,7 +14,7 @@ from sqlmodel import Session
 from rentpay_cli.core.clock import eat_day, show_local
 from rentpay_cli.core.health import DAILY, findings
 from rentpay_cli.core.money import show_kes
-from rentpay_cli.core.notices import SETTLING, TOO_LATE, Audience, pause_after
+from rentpay_cli.core.notices import SETTLING, TOO_LATE, Audience, NoticeState, pause_after
 from rentpay_cli.core.redact import printable
 from rentpay_cli.errors import BadConfiguration, NotFound, RuleRefused
 from rentpay_cli.flows.health import facts, usual_thresholds
@@ -131,11 +131,11 @@ def _settle(rt: Runtime, notice_ids: list[int], tries: int, problem: str) -> str
     now, pause = rt.now(), pause_after(tries)
     with rt.database.transaction() as session:
         if not problem:
-            notices.settle(session, notice_ids, "sent", now)
+            notices.settle(session, notice_ids, NoticeState.SENT, now)
         elif pause is None:
-            notices.settle(session, notice_ids, "failed", now, problem=problem)
+            notices.settle(session, notice_ids, NoticeState.FAILED, now, problem=problem)
         else:
-            notices.settle(session, notice_ids, "new", now, problem=problem, next_try_at=now + pause)
+            notices.settle(session, notice_ids, NoticeState.NEW, now, problem=problem, next_try_at=now + pause)
     return problem
 
 

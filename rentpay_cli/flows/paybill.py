@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlmodel import Session
 
 from rentpay_cli.core.clock import from_milliseconds
-from rentpay_cli.core.paybill import needs_another_admin, person, plain_name, same_organisation
+from rentpay_cli.core.paybill import ChangeState, needs_another_admin, person, plain_name, same_organisation
 from rentpay_cli.daraja.incoming import Organisation
 from rentpay_cli.errors import BadConfiguration, NotAllowed, RuleRefused
 from rentpay_cli.flows.look import one
@@ -79,7 +79,7 @@ def hold_change(
         paybill=paybill,
         account_number=account_number,
         organisation_name=looked_up.name,
-        state="held",
+        state=ChangeState.HELD.value,
         asked_by=rt.actor,
         asked_at=rt.now(),
     )
@@ -187,7 +187,7 @@ def confirm(rt: Runtime, proposed: Proposal) -> None:
                 "paybill_name": proposed.new_name,
             },
         )
-        _decide(rt, change, "confirmed")
+        _decide(rt, change, ChangeState.CONFIRMED)
         _write_journal(rt, session, "paybill change confirmed", entry, change, before=before)
 
 
@@ -202,7 +202,7 @@ def cancel_change(rt: Runtime, reference: str) -> int:
                 f"See: rentpay property show {entry.id}",
                 code="nothing_held",
             )
-        _decide(rt, change, "cancelled")
+        _decide(rt, change, ChangeState.CANCELLED)
         session.add(change)
         _write_journal(rt, session, "paybill change cancelled", entry, change)
         return entry.id or 0
@@ -217,8 +217,8 @@ def _refuse_the_same_admin(rt: Runtime, session: Session, asked_by: str, propert
         )
 
 
-def _decide(rt: Runtime, change: PaybillChange, state: str) -> None:
-    change.state, change.decided_by, change.decided_at = state, rt.actor, rt.now()
+def _decide(rt: Runtime, change: PaybillChange, state: ChangeState) -> None:
+    change.state, change.decided_by, change.decided_at = state.value, rt.actor, rt.now()
 
 
 def _write_journal(
@@ -238,6 +238,6 @@ def _write_journal(
         before=before or {"paybill": entry.paybill, "account_number": entry.account_number},
         paybill=change.paybill,
         account_number=change.account_number,
-        name=entry.paybill_name if change.state == "confirmed" else change.organisation_name,
+        name=entry.paybill_name if change.state == ChangeState.CONFIRMED else change.organisation_name,
         asked_by=change.asked_by,
     )

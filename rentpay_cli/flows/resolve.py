@@ -9,14 +9,14 @@ from sqlmodel import Session
 
 from rentpay_cli.core.attempt import ENDED, Direction, State
 from rentpay_cli.core.codes import RULED_NOT_PAID, Advice
-from rentpay_cli.core.evidence import Moved, NotMoved
-from rentpay_cli.core.notices import OWNER
+from rentpay_cli.core.evidence import Moved, NotMoved, Source
+from rentpay_cli.core.notices import OWNER, NoticeKind
 from rentpay_cli.core.payout import PayableStatus, PaymentStatus, Way
 from rentpay_cli.core.redact import printable
 from rentpay_cli.core.transfers import Transfer
 from rentpay_cli.daraja.incoming import receipt_of
 from rentpay_cli.errors import RuleRefused, WrongUse
-from rentpay_cli.flows.learn import Source, learn
+from rentpay_cli.flows.learn import learn
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, inbox, journal, notices, payments
 from rentpay_cli.store.tables import Attempt, Payable
@@ -224,7 +224,7 @@ def _not_sent_from_here(rt: Runtime, session: Session, share: Payable, ruling: R
     made = disbursements.propose(session, transfer, members, at)
     disbursements.complete_by_hand(session, made, at, rt.actor, receipt=ruling.receipt, moved_at=at)
     for audience in OWNER:
-        notices.put(session, "completed", made, audience, at)
+        notices.put(session, NoticeKind.COMPLETED, made, audience, at)
     return State.MOVED
 
 

@@ -24,13 +24,13 @@ from sqlmodel import Session
 from rentpay_cli.core.attempt import State
 from rentpay_cli.core.clock import eat_midnight
 from rentpay_cli.core.codes import Advice
-from rentpay_cli.core.evidence import Acknowledged, Refused, Unanswered
+from rentpay_cli.core.evidence import Acknowledged, Refused, Source, Unanswered
 from rentpay_cli.core.limits import REPEATED, SentToday, why_held
 from rentpay_cli.core.payout import WORDS, HoldKind, Refusal, Way, why_not
 from rentpay_cli.core.transfers import Due, Transfer, form
 from rentpay_cli.errors import BadDatabase
 from rentpay_cli.flows.confirm import confirm_collection
-from rentpay_cli.flows.learn import Source, learn
+from rentpay_cli.flows.learn import learn
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, brake, journal, register, stops
 from rentpay_cli.store.engine import lock_payouts
@@ -298,7 +298,7 @@ def _why_held(
     if reason and not holds.was_released(session, share.payable_id, HoldKind.LIMIT):
         return HoldKind.LIMIT, reason
     # Somebody, not M-Pesa, said that the rent came in or that an earlier payout did not go out.
-    if not payables.was_learned_by(session, share.payable_id, Source.RULING.value):
+    if not payables.was_learned_by(session, share.payable_id, Source.RULING):
         return None
     if not payables.looks_repeated(session, share.owner_id, amount_cents, at - timedelta(hours=24)):
         return None

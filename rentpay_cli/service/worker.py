@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rentpay_cli.core.brake import WORDS
+from rentpay_cli.core.callbacks import CallbackState
 from rentpay_cli.errors import RentpayError
 from rentpay_cli.flows.brake import Run, Sender, may_begin_by_itself
 from rentpay_cli.flows.chase import chase
@@ -40,7 +41,7 @@ def round_of_work(rt: Runtime, log: Log, payer: Payer | None = None) -> int:
     readings = _read(rt)
     for reading in readings:
         log(
-            "callback held" if reading.state == "held" else "callback read",
+            "callback held" if reading.state is CallbackState.HELD else "callback read",
             payment=reading.payment_id,
             callback=reading.item_id,
             outcome=reading.outcome,

@@ -16,6 +16,7 @@ from sqlalchemy import BindParameter, bindparam, insert, text, union_all, update
 from sqlmodel import Session, SQLModel, col, select
 
 from rentpay_cli.core.blank import without_credential
+from rentpay_cli.core.callbacks import CallbackState
 from rentpay_cli.core.clock import to_milliseconds
 from rentpay_cli.core.redact import redact
 from rentpay_cli.store import chain, journal, signs
@@ -34,10 +35,10 @@ Arrival: TypeAlias = tuple[str, str | None, str | None, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What became of one callback: `read` or `held`, and in words."""
+    """What became of one callback, and in words."""
 
     item_id: int
-    state: str
+    state: CallbackState
     outcome: str
     payment_id: int | None = None
     news: bool = False
@@ -74,7 +75,7 @@ def _row(path: str, token: str | None, source_ip: str | None, body: bytes, at: d
         "body": kept,
         "body_bytes": len(kept),
         "received_at": at,
-        "state": "new",
+        "state": CallbackState.NEW.value,
         _HAD_CREDENTIAL: kept is not body,
     }
 
@@ -190,7 +191,7 @@ def find(session: Session, item_id: int) -> InboxItem | None:
 
 def release(session: Session, item: InboxItem) -> None:
     """Let a callback be read again, as if nobody had read it."""
-    item.state, item.outcome, item.read_at = "new", None, None
+    item.state, item.outcome, item.read_at = CallbackState.NEW.value, None, None
     session.add(item)
 
 
@@ -205,14 +206,14 @@ def settle_held(session: Session, token_sha256: str, outcome: str, payment_id: i
     """Mark what is held of the callbacks to an address as read: a person has ruled on what they are about."""
     held = session.execute(_HELD_BY_TOKEN, {"digest": token_sha256}).scalars().all()
     if held:
-        mark(session, [Reading(item.id or 0, "read", outcome, payment_id) for item in held], at)
+        mark(session, [Reading(item.id or 0, CallbackState.READ, outcome, payment_id) for item in held], at)
 
 
 def mark(session: Session, readings: Sequence[Reading], at: datetime) -> list[Reading]:
     """Write down what became of callbacks, here and in the journal; the same, without what may not be written."""
     readings = [replace(each, outcome=redact(each.outcome)) for each in readings]  # it may be the body's own words
     marks = [
-        {"state": each.state, "outcome": each.outcome, "read_at": at, "payment_id": each.payment_id}
+        {"state": each.state.value, "outcome": each.outcome, "read_at": at, "payment_id": each.payment_id}
         for each in readings
     ]
     session.execute(_MARK, [{"item_id": each.item_id, **mark} for each, mark in zip(readings, marks, strict=True)])

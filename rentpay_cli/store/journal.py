@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select, update
 
 from rentpay_cli.core.findings import CONTRARY, FindingKind, where_to_look
 from rentpay_cli.core.journal import told
-from rentpay_cli.core.notices import Audience
+from rentpay_cli.core.notices import Audience, NoticeKind
 from rentpay_cli.core.redact import redact
 from rentpay_cli.store import chain, notices
 from rentpay_cli.store.tables import Finding, Payment
@@ -46,7 +46,9 @@ def raise_finding(
     finding = Finding(found_at=at, kind=kind.value, text=redact(text), payment_id=payment_id, attempt_id=attempt_id)
     session.add(finding)
     session.flush()
-    notices.put(session, "finding", finding.id or 0, Audience.OPERATOR, at, f"{text} {where_to_look(payment_id)}")
+    notices.put(
+        session, NoticeKind.FINDING, finding.id or 0, Audience.OPERATOR, at, f"{text} {where_to_look(payment_id)}"
+    )
 
 
 def close_findings_of_owner(session: Session, kind: FindingKind, owner_id: int | None, at: datetime) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rentpay_cli.core.callbacks import CallbackState
 from rentpay_cli.core.findings import TABLE as FINDINGS
 from rentpay_cli.core.findings import FindingKind
 from rentpay_cli.core.nearest import MOST_NAMES
+from rentpay_cli.core.notices import NoticeState
 from rentpay_cli.store import predicates
 from rentpay_cli.store.predicates import who_is_meant
 from rentpay_cli.store.readonly import Reader, Row, where_all
@@ -267,11 +269,12 @@ SELECT id, path, source_ip, received_at, state, outcome, payment_id, read_at, co
 
 
 def callbacks(
-    reader: Reader, *, state: str | None = None, before_id: int | None = None, limit: int = 50
+    reader: Reader, *, state: CallbackState | None = None, before_id: int | None = None, limit: int = 50
 ) -> Iterator[Row]:
     """Callbacks without their bodies, newest first; `before_id` continues a list by key."""
-    assert state in (None, "new", "read", "held")
-    chosen = {f"state = '{state}'": state}  # in words, because the index of those that are new or held is partial
+    chosen = {
+        f"state = '{state}'": state and state.value
+    }  # in words, because the index of those that are new or held is partial
     return _newest_first(reader, _CALLBACKS, "id", chosen, before_id, limit)
 
 
@@ -300,7 +303,7 @@ def journal(
     return _newest_first(reader, "SELECT * FROM journal", "id", filters, before_id, limit)
 
 
-def notices(reader: Reader, state: str | None, limit: int) -> list[Row]:
+def notices(reader: Reader, state: NoticeState | None, limit: int) -> list[Row]:
     """Notices, the newest first, with the number of the first payment that a disbursement pays."""
     return list(
         reader.rows(
@@ -309,7 +312,7 @@ def notices(reader: Reader, state: str | None, limit: int) -> list[Row]:
                           WHERE m.disbursement_id = n.subject AND n.kind = 'completed') AS payment_id
               FROM notice n {"WHERE n.state = :state" if state else ""} ORDER BY n.id DESC LIMIT :limit
             """,
-            state=state,
+            state=state and state.value,
             limit=limit,
         )
     )

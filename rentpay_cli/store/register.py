@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlmodel import Session, col, func, select
 
 from rentpay_cli.core.nearest import MOST_NAMES, no_such, several
+from rentpay_cli.core.paybill import ChangeState
 from rentpay_cli.store.engine import lock_while_deciding
 from rentpay_cli.store.predicates import who_is_meant
 from rentpay_cli.store.tables import Owner, PaybillChange, Property, Tenant
@@ -50,7 +51,9 @@ def change(session: Session, entry: Owner | Property | Tenant, changes: dict[str
 def held_change(session: Session, property_id: int) -> PaybillChange | None:
     """The change of the property's destination that waits to be confirmed, or None; decided by one at a time."""
     lock_while_deciding(session, "paybill change")
-    query = select(PaybillChange).where(PaybillChange.property_id == property_id, PaybillChange.state == "held")
+    query = select(PaybillChange).where(
+        PaybillChange.property_id == property_id, PaybillChange.state == ChangeState.HELD.value
+    )
     return session.exec(query).first()
 
 
@@ -61,7 +64,7 @@ def confirmed_name(session: Session, property_id: int, paybill: str) -> str | No
         return place.paybill_name
     query = (
         select(PaybillChange.organisation_name)
-        .where(PaybillChange.property_id == property_id, PaybillChange.state == "confirmed")
+        .where(PaybillChange.property_id == property_id, PaybillChange.state == ChangeState.CONFIRMED.value)
         .where(PaybillChange.paybill == paybill)
         .order_by(col(PaybillChange.id).desc())
     )

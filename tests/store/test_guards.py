@@ -12,6 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from rentpay_cli.core.attempt import State, allowed_moves
+from rentpay_cli.core.collect import WayIn
+from rentpay_cli.core.evidence import Source
 from rentpay_cli.core.findings import FindingKind
 from rentpay_cli.core.payout import PaymentStatus, StopKind, Way
 from rentpay_cli.core.transfers import Transfer
@@ -65,11 +67,11 @@ def a_share(session: Session) -> int:
     number = payment.id or 0
     money = money_in.book(
         session,
-        way="stk",
+        way=WayIn.STK,
         amount_cents=1_000_000,
         paid_at=NOW,
         at=NOW,
-        learned_by="callback",
+        learned_by=Source.CALLBACK,
         receipt=f"SKA{number:07}",
     )
     payments.move(session, payment, PaymentStatus.SUCCESS, money_in_id=money)
@@ -213,7 +215,7 @@ def test_a_receipt_is_written_once(rt: Runtime) -> None:
 def test_empty_receipts_do_not_collide(rt: Runtime) -> None:
     with rt.database.transaction() as session:
         for _ in range(2):
-            money_in.book(session, way="stk", amount_cents=100, paid_at=NOW, at=NOW, learned_by="query")
+            money_in.book(session, way=WayIn.STK, amount_cents=100, paid_at=NOW, at=NOW, learned_by=Source.QUERY)
 
 
 def test_a_stale_write_changes_nothing(rt: Runtime) -> None:

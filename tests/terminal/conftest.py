@@ -16,6 +16,7 @@ import pytest
 
 from rentpay_cli.core.evidence import NotMoved, Unanswered
 from rentpay_cli.core.findings import FindingKind
+from rentpay_cli.core.float_reading import ReadingSource
 from rentpay_cli.core.limits import Limits
 from rentpay_cli.flows import access, register
 from rentpay_cli.flows.disburse import disburse
@@ -47,7 +48,7 @@ def fill(url: str) -> str:
         read_inbox(rt)
         with rt.database.transaction() as session:
             accounts = [("Working Account", 10_000, 10_000), ("Utility Account", 4_921_700, 4_921_700)]
-            enquiries.note_balances(session, accounts, "balance", rt.now())
+            enquiries.note_balances(session, accounts, ReadingSource.QUERY, rt.now())
             journal.raise_finding(
                 session, rt.now(), FindingKind.MISMATCH, "Something does not fit.", payment_id=int(COMPLETED)
             )

@@ -14,6 +14,7 @@ from sqlmodel import Session, SQLModel, col, select
 from rentpay_cli.core.attempt import State
 from rentpay_cli.core.clock import eat_day, to_milliseconds
 from rentpay_cli.core.codes import FLOAT_TOO_LOW, Advice
+from rentpay_cli.core.evidence import Source
 from rentpay_cli.core.money import CENTS
 from rentpay_cli.core.payout import (
     DisbursementStatus,
@@ -88,7 +89,9 @@ def get(session: Session, payable_id: int) -> Payable:
     return found
 
 
-_OF_PAYMENT = select(Payable).where(_TABLE.c.payment_id == bindparam("payment"), _TABLE.c.kind == "share")
+_OF_PAYMENT = select(Payable).where(
+    _TABLE.c.payment_id == bindparam("payment"), _TABLE.c.kind == PayableKind.SHARE.value
+)
 
 
 def share_of(session: Session, payment_id: int) -> Payable | None:
@@ -352,9 +355,9 @@ _RULED = text(
 )
 
 
-def was_learned_by(session: Session, payable_id: int, source: str) -> bool:
+def was_learned_by(session: Session, payable_id: int, source: Source) -> bool:
     """Whether the fate of a transfer of this share, or that the rent in it came in, became known by the source."""
-    return bool(session.execute(_RULED, {"payable": payable_id, "source": source}).scalar())
+    return bool(session.execute(_RULED, {"payable": payable_id, "source": source.value}).scalar())
 
 
 _SAME = text(
@@ -375,7 +378,10 @@ def looks_repeated(session: Session, owner_id: int, amount_cents: int, since: da
 _SHARES_OF = (
     select_columns(_TABLE.c.id)
     .join(SQLModel.metadata.tables["payment"], SQLModel.metadata.tables["payment"].c.id == _TABLE.c.payment_id)
-    .where(SQLModel.metadata.tables["payment"].c.money_in_id == bindparam("money"), _TABLE.c.kind == "share")
+    .where(
+        SQLModel.metadata.tables["payment"].c.money_in_id == bindparam("money"),
+        _TABLE.c.kind == PayableKind.SHARE.value,
+    )
     .order_by(_TABLE.c.id)
 )
 
