@@ -250,6 +250,14 @@ def _texts(part: ast.expr) -> list[object]:
     return [one.value for one in each if isinstance(one, ast.Constant)]
 
 
+def test_no_row_without_a_number_is_taken_for_row_0() -> None:
+    """What is in the database has a number; `number_of` says so, and fails where it is not there yet."""
+    found = [
+        path.name for path in (ROOT / "rentpay_cli").rglob("*.py") if re.search(r"[_.]id or 0\b", path.read_text())
+    ]
+    assert found == []
+
+
 def test_the_codes_of_mpesa_stand_in_their_table_alone() -> None:
     package = ROOT / "rentpay_cli"
     besides = [path for path in sorted(package.rglob("*.py")) if path.parent.name != "simulator"]

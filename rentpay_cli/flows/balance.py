@@ -9,6 +9,7 @@ from rentpay_cli.core.callbacks import EnquiryKind, EnquiryState
 from rentpay_cli.core.evidence import Acknowledged, Refused
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import enquiries, journal
+from rentpay_cli.store.rows import number_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,4 +48,4 @@ def ask_balance(rt: Runtime) -> int | NotTaken:
             question=enquiry.id,
             answer=text,
         )
-    return (enquiry.id or 0) if isinstance(reply, Acknowledged) else NotTaken(text)
+    return number_of(enquiry) if isinstance(reply, Acknowledged) else NotTaken(text)

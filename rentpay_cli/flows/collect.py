@@ -30,6 +30,7 @@ from rentpay_cli.flows.learn import learn
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, journal, payments, register
 from rentpay_cli.store.engine import lock_while_deciding
+from rentpay_cli.store.rows import number_of
 from rentpay_cli.store.tables import Owner, Payment, Property, Tenant
 from rentpay_cli.store.write import money_in, payables
 
@@ -102,7 +103,7 @@ def initiate(
             _refuse_second_push(session, number, place, at)
         payment = _new_payment(rt, session, place, tenant, amount_cents, at, method=Method.MPESA, phone=number)
         attempt_id = attempts.open_collection(
-            session, _number(payment.id), payment.amount_cents, token, at, rt.settings.short_code
+            session, number_of(payment), payment.amount_cents, token, at, rt.settings.short_code
         )
         journal.write(
             session,
@@ -117,7 +118,7 @@ def initiate(
             tenant=payment.tenant_id,
             forced=force or None,
         )
-    payment_id = _number(payment.id)
+    payment_id = number_of(payment)
     rt.sending(payment_id)
     reply = rt.mpesa.stk_push(  # ② the wire
         phone=number,
@@ -183,7 +184,7 @@ def record_payment(
             fee_cents=payment.fee_cents,
             tenant=payment.tenant_id,
         )
-    return Recorded(_number(payment.id), payment.amount_cents, payment.fee_cents, place.name)
+    return Recorded(number_of(payment), payment.amount_cents, payment.fee_cents, place.name)
 
 
 def _who_and_where(
@@ -199,12 +200,12 @@ def _who_and_where(
         number = parse_phone(phone) if phone is not None else (tenant.phone if tenant else "")
     except ValueError as error:
         raise WrongUse(f"{error}.", "Check --phone.") from None
-    return place, tenant or register.tenants_of(session, number, _number(place.id)), number
+    return place, tenant or register.tenants_of(session, number, number_of(place)), number
 
 
 def _refuse_second_push(session: Session, phone: str, place: Property, at: datetime) -> None:
     earlier = payments.earlier_pushes(session, phone, since=at - timedelta(minutes=2))
-    match may_push(earlier, _number(place.id), at):
+    match may_push(earlier, number_of(place), at):
         case TooSoon(payment_id, wait_seconds):
             raise RuleRefused(
                 f"{mask_phone(phone)} was asked less than a minute ago (payment {payment_id}), and M-Pesa allows one "
@@ -252,8 +253,8 @@ def _new_payment(
     division = divide(amount, percentage)
     owner = session.get_one(Owner, place.owner_id)
     payment = Payment(
-        owner_id=_number(owner.id),
-        property_id=_number(place.id),
+        owner_id=number_of(owner),
+        property_id=number_of(place),
         tenant_id=tenant.id if tenant else None,
         phone=phone,
         method=method.value,
@@ -269,9 +270,3 @@ def _new_payment(
     session.add(payment)
     session.flush()
     return payment
-
-
-def _number(number: int | None) -> int:
-    """The number of a row that is in the database."""
-    assert number is not None
-    return number

@@ -24,6 +24,7 @@ from rentpay_cli.core.paybill import same_organisation
 from rentpay_cli.core.payout import HoldKind, PaymentStatus, StopKind
 from rentpay_cli.store import attempts, journal, notices, payments, register, stops
 from rentpay_cli.store.engine import lock_payouts
+from rentpay_cli.store.rows import number_of
 from rentpay_cli.store.tables import Attempt, Disbursement, Owner, Payment
 from rentpay_cli.store.write import disbursements, holds, money_in, payables
 
@@ -75,7 +76,7 @@ def learn_about(
             _follow(session, attempt, payment_id, state, after, evidence, source, actor, at)
         _write_journal(session, at, actor, source, attempt, payment_id, evidence, state)
     if isinstance(evidence, Moved) and attempt.disbursement_id is not None:
-        _check_receiver(session, attempt, payment_id, evidence.receiver_name, at)
+        _check_receiver(session, attempt, attempt.disbursement_id, payment_id, evidence.receiver_name, at)
     return Learned(after, payment_id, news=after is not state)
 
 
@@ -150,7 +151,7 @@ def _drop_ids_of_others(
     session: Session, attempt: Attempt, changes: dict[str, object], payment_id: int | None, at: datetime
 ) -> None:
     """Leave out ids that M-Pesa already gave to another attempt: they name neither of the two."""
-    for name in attempts.ids_in_use(session, changes, attempt.id):
+    for name in attempts.ids_in_use(session, changes, number_of(attempt)):
         text = f"M-Pesa gave {_which(session, attempt, payment_id)} a {name} that another attempt already has."
         journal.raise_finding(session, at, FindingKind.REPEATED_ID, text, payment_id=payment_id, attempt_id=attempt.id)
         del changes[name]
@@ -232,7 +233,7 @@ def _paid_out(
     made = disbursements.rule_moved if before is State.NOT_MOVED else disbursements.complete
     made(session, disbursement, at, actor, **facts)
     for audience in OWNER:
-        notices.put(session, NoticeKind.COMPLETED, disbursement.id or 0, audience, at)
+        notices.put(session, NoticeKind.COMPLETED, number_of(disbursement), audience, at)
 
 
 def _not_paid_out(
@@ -251,7 +252,7 @@ def _not_paid_out(
         advice=payout_advice(evidence.code).value,
     )
     words = _failure(payment_id, attempt.amount_cents, evidence)
-    notices.put(session, NoticeKind.FAILED, attempt.id or 0, Audience.OPERATOR, at, words)
+    notices.put(session, NoticeKind.FAILED, number_of(attempt), Audience.OPERATOR, at, words)
     _stop_payouts_if_needed(session, evidence, at)
 
 
@@ -262,16 +263,18 @@ def _failure(payment_id: int | None, amount_cents: int, evidence: Refused | NotM
     return f"Payment {payment_id}: the payout of {show_kes(amount_cents)} failed: {why}. rentpay status {payment_id}"
 
 
-def _check_receiver(session: Session, attempt: Attempt, payment_id: int | None, name: str | None, at: datetime) -> None:
+def _check_receiver(
+    session: Session, attempt: Attempt, disbursement_id: int, payment_id: int | None, name: str | None, at: datetime
+) -> None:
     """Note whom M-Pesa says that it paid; if a person confirmed another name, payouts to that owner stop."""
     if name is None:
         return
-    disbursement = disbursements.get(session, attempt.disbursement_id or 0)
+    disbursement = disbursements.get(session, disbursement_id)
     paybill = disbursement.paybill
     if disbursement.receiver_name is not None or paybill is None:
         return
     disbursements.note_receiver(session, disbursement, name)
-    paid = disbursements.payments_of(session, attempt.disbursement_id or 0)
+    paid = disbursements.payments_of(session, disbursement_id)
     confirmed = {register.confirmed_name(session, each.property_id, paybill) for each in paid}
     others = sorted(known for known in confirmed if known and not same_organisation(name, known, paybill))
     if not others:

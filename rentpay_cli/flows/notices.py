@@ -22,6 +22,7 @@ from rentpay_cli.flows.look import one
 from rentpay_cli.notifier import Notifier
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import notices
+from rentpay_cli.store.rows import number_of
 
 AT_ONCE = 50
 """How many owners are told in one round, and how many lines one message to the operator has."""
@@ -82,7 +83,7 @@ def _tell_owners(rt: Runtime, notifier: Notifier, audience: Audience) -> list[st
             if not address:
                 session.delete(notice)  # an owner without this kind of address
         if address:
-            problems.append(_settle(rt, [notice.id or 0], notice.tries, notifier.tell(audience, address, values)))
+            problems.append(_settle(rt, [number_of(notice)], notice.tries, notifier.tell(audience, address, values)))
     return problems
 
 
@@ -116,7 +117,7 @@ def _tell_operator(rt: Runtime, notifier: Notifier) -> list[str]:
         return []
     values = _about_trouble(rt, [notice.words or notice.kind for notice in claimed])
     problem = notifier.tell(Audience.OPERATOR, "", values)
-    return [_settle(rt, [notice.id or 0 for notice in claimed], max(notice.tries for notice in claimed), problem)]
+    return [_settle(rt, [number_of(notice) for notice in claimed], max(notice.tries for notice in claimed), problem)]
 
 
 def _about_trouble(rt: Runtime, lines: list[str]) -> Mapping[str, str]:

@@ -14,6 +14,7 @@ from rentpay_cli.errors import BadConfiguration, NotAllowed, RuleRefused
 from rentpay_cli.flows.look import one
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import access, journal, readonly, reads, register
+from rentpay_cli.store.rows import number_of
 from rentpay_cli.store.tables import PaybillChange, Property
 
 
@@ -60,7 +61,7 @@ def look_up(rt: Runtime, paybill: str) -> LookedUp:
 
 def refuse_second_change(session: Session, entry: Property) -> None:
     """Raise `RuleRefused` if a change of the property's destination is held already."""
-    if register.held_change(session, entry.id or 0) is not None:
+    if register.held_change(session, number_of(entry)) is not None:
         raise RuleRefused(
             f"A change of where the rent of {entry.name} goes is held already.",
             f"Look at it and confirm it: rentpay property confirm {entry.id}. "
@@ -75,7 +76,7 @@ def hold_change(
     """Write down a new destination, which is not used until it is confirmed; raises `RuleRefused` for a second one."""
     refuse_second_change(session, entry)
     change = PaybillChange(
-        property_id=entry.id or 0,
+        property_id=number_of(entry),
         paybill=paybill,
         account_number=account_number,
         organisation_name=looked_up.name,
@@ -195,7 +196,7 @@ def cancel_change(rt: Runtime, reference: str) -> int:
     """Drop the held change of a property, whose number it returns; raises `NotFound`, `RuleRefused` if none is held."""
     with rt.database.transaction() as session:
         entry = register.find(session, Property, reference)
-        change = register.held_change(session, entry.id or 0)
+        change = register.held_change(session, number_of(entry))
         if change is None:
             raise RuleRefused(
                 f"No change of where the rent of {entry.name} goes is held.",
@@ -205,7 +206,7 @@ def cancel_change(rt: Runtime, reference: str) -> int:
         _decide(rt, change, ChangeState.CANCELLED)
         session.add(change)
         _write_journal(rt, session, "paybill change cancelled", entry, change)
-        return entry.id or 0
+        return number_of(entry)
 
 
 def _refuse_the_same_admin(rt: Runtime, session: Session, asked_by: str, property_id: int) -> None:

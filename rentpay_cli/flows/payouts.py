@@ -10,6 +10,7 @@ from rentpay_cli.core.redact import printable
 from rentpay_cli.errors import RuleRefused, WrongUse
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import journal, payments, register, stops
+from rentpay_cli.store.rows import number_of
 from rentpay_cli.store.tables import Owner
 from rentpay_cli.store.write import holds, payables
 
@@ -44,7 +45,7 @@ def resume_payouts(rt: Runtime, owner_reference: str | None = None) -> str:
             which = f"Payouts to {owner.name}" if owner else "Payouts"
             raise RuleRefused(f"{which} are not stopped.", "See: rentpay payouts show", code="not_stopped")
         if owner is not None and any(each.kind == StopKind.RECEIVER for each in lifted):
-            journal.close_findings_of_owner(session, FindingKind.OTHER_RECEIVER, owner.id, rt.now())
+            journal.close_findings_of_owner(session, FindingKind.OTHER_RECEIVER, number_of(owner), rt.now())
         for each in lifted:
             journal.write(session, rt.now(), rt.actor, "payouts resumed", reason=each.reason, owner=each.owner_id)
         return "; ".join(each.reason for each in lifted)
@@ -63,11 +64,11 @@ def release(rt: Runtime, payment_id: int, reason: str) -> int:
     with rt.database.transaction() as session:
         payments.get(session, payment_id)
         share = payables.share_of(session, payment_id)
-        found = holds.on_payable(session, share.id or 0) if share else []
+        found = holds.on_payable(session, number_of(share)) if share else []
         ended = [each for each in found if each.kind != HoldKind.EVIDENCE]
         if share is None or not ended:
             raise _not_held(payment_id, is_contradicted=bool(found))
-        payables.lock(session, [share.id or 0])
+        payables.lock(session, [number_of(share)])
         for each in ended:
             journal.write(
                 session, at, rt.actor, "payout released", payment_id=payment_id, reason=text, was_held=each.reason

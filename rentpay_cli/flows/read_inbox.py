@@ -27,7 +27,7 @@ from rentpay_cli.flows.learn import learn_about
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, enquiries, inbox, journal, payments
 from rentpay_cli.store.inbox import Reading
-from rentpay_cli.store.rows import StaleWrite
+from rentpay_cli.store.rows import StaleWrite, number_of
 from rentpay_cli.store.tables import Attempt, Enquiry, InboxItem
 
 COLLECTION, PAYOUT, TIMEOUT = Address
@@ -91,7 +91,7 @@ def _read_together(rt: Runtime, count: int, after: int) -> tuple[list[int], list
     try:
         with rt.database.transaction() as session:
             items = inbox.claim_unread(session, count, after)
-            numbers = [item.id or 0 for item in items]
+            numbers = [number_of(item) for item in items]
             return numbers, _read(rt, session, items) if items else []
     except (StaleWrite, *_TROUBLE):
         if not numbers:
@@ -231,7 +231,8 @@ def _about_enquiry(rt: Runtime, session: Session, item: InboxItem, enquiry: Enqu
 
 def _about_status(rt: Runtime, session: Session, item: InboxItem, enquiry: Enquiry) -> Reading:
     """The answer to "what became of this payout?": it passes through the same door as everything else."""
-    attempt = attempts.get(session, enquiry.attempt_id or 0)
+    assert enquiry.attempt_id is not None  # such a question is about a payout
+    attempt = attempts.get(session, enquiry.attempt_id)
     answer = incoming.status_result(item.body)
     if isinstance(answer, Doubt):
         return _held(item, answer.reason)
@@ -271,8 +272,8 @@ def _no_record(
 
 
 def _held(item: InboxItem, reason: str, payment_id: int | None = None) -> Reading:
-    return Reading(item.id or 0, CallbackState.HELD, reason, payment_id)
+    return Reading(number_of(item), CallbackState.HELD, reason, payment_id)
 
 
 def _was_read(item: InboxItem, outcome: str, payment_id: int | None = None, news: bool = False) -> Reading:
-    return Reading(item.id or 0, CallbackState.READ, outcome, payment_id, news)
+    return Reading(number_of(item), CallbackState.READ, outcome, payment_id, news)

@@ -19,6 +19,7 @@ from rentpay_cli.errors import RuleRefused, WrongUse
 from rentpay_cli.flows.learn import learn
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, inbox, journal, notices, payments
+from rentpay_cli.store.rows import number_of
 from rentpay_cli.store.tables import Attempt, Payable
 from rentpay_cli.store.write import disbursements, holds, payables
 
@@ -118,7 +119,7 @@ def resolve(rt: Runtime, ruling: Ruling, asked: Question | None = None) -> State
             if ruling.receipt
             else NotMoved(RULED_NOT_PAID, f"Ruled not paid by {rt.actor}: {ruling.reason}")
         )
-        learned = learn(session, about.id or 0, evidence, source=Source.RULING, actor=rt.actor, at=at)
+        learned = learn(session, number_of(about), evidence, source=Source.RULING, actor=rt.actor, at=at)
         if learned.disbelieved:
             raise RuleRefused(
                 f"The ruling on payment {ruling.payment_id} was not carried out: {learned.disbelieved}.",
@@ -131,7 +132,7 @@ def resolve(rt: Runtime, ruling: Ruling, asked: Question | None = None) -> State
 
 def _end_doubt(rt: Runtime, session: Session, attempt: Attempt, ruling: Ruling, at: datetime) -> None:
     """What was contrary about the attempt is dealt with: its findings, its held callbacks, the holds on its members."""
-    journal.close_findings(session, attempt.id, at)
+    journal.close_findings(session, number_of(attempt), at)
     verdict = "paid" if ruling.receipt else "not paid"
     inbox.settle_held(session, attempt.token_sha256, f"ruled {verdict}", ruling.payment_id, at)
     if attempt.disbursement_id is None:
@@ -158,11 +159,11 @@ def _open_to_ruling(session: Session, ruling: Ruling) -> Attempt | Payable:
         return _may_rule(collection, ruling, failed=payment.status == PaymentStatus.FAILED.value)
     share = payables.share_of(session, ruling.payment_id)
     assert share is not None  # a payment that succeeded has one
-    payouts = attempts.of_payable(session, share.id or 0)
-    (share,) = payables.lock(session, [share.id or 0])
+    payouts = attempts.of_payable(session, number_of(share))
+    (share,) = payables.lock(session, [number_of(share)])
     doubtful = [each for each in payouts if _is_doubtful(session, each)]
     if ruling.attempt is not None:
-        return _may_rule(_chosen(payouts, ruling), ruling, failed=True)
+        return _may_rule(_chosen(payouts, ruling, ruling.attempt), ruling, failed=True)
     if len(doubtful) > 1:
         raise _several(ruling, [payouts.index(each) + 1 for each in doubtful])
     if doubtful:
@@ -180,11 +181,10 @@ def _is_doubtful(session: Session, attempt: Attempt) -> bool:
     """Whether nobody knows what became of the attempt, or something contradicts what is known."""
     if attempt.state == State.UNCLEAR:
         return True
-    return attempt.state == State.NOT_MOVED and journal.is_contradicted(session, attempt.id or 0)
+    return attempt.state == State.NOT_MOVED and journal.is_contradicted(session, number_of(attempt))
 
 
-def _chosen(payouts: list[Attempt], ruling: Ruling) -> Attempt:
-    number = ruling.attempt or 0
+def _chosen(payouts: list[Attempt], ruling: Ruling, number: int) -> Attempt:
     if not 1 <= number <= len(payouts):
         raise _nothing_to_rule(ruling.payment_id, f"its owner's share has no attempt {number}")
     return payouts[number - 1]
@@ -217,7 +217,7 @@ def _not_sent_from_here(rt: Runtime, session: Session, share: Payable, ruling: R
             f"See: rentpay status {ruling.payment_id}",
             code="ruling_refused",
         )
-    number = share.id or 0
+    number = number_of(share)
     members = payables.candidates(session, [number], at)
     cents = share.amount_cents
     transfer = Transfer(Way.PORTAL, members[0].destination, (number,), 0, cents, 0)
@@ -240,7 +240,8 @@ def _may_rule(attempt: Attempt, ruling: Ruling, *, failed: bool) -> Attempt:
 
 def _is_certain(session: Session, attempt: Attempt) -> None:
     """A failure that left doubt is ruled certain: what it was to pay may be sent again."""
-    disbursement = disbursements.get(session, attempt.disbursement_id or 0)
+    assert attempt.disbursement_id is not None  # there is nothing to rule on about rent that was not paid
+    disbursement = disbursements.get(session, attempt.disbursement_id)
     if disbursement.advice == Advice.SEND_AGAIN.value and not _is_doubtful(session, attempt):
         raise RuleRefused("It may be sent again already.", "Send it with: rentpay disburse", code="nothing_to_rule")
     disbursements.advise(session, disbursement, Advice.SEND_AGAIN.value)

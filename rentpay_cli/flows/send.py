@@ -34,10 +34,10 @@ from rentpay_cli.flows.learn import learn
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, brake, journal, register, stops
 from rentpay_cli.store.engine import lock_payouts
-from rentpay_cli.store.rows import StaleWrite
+from rentpay_cli.store.rows import StaleWrite, number_of
 from rentpay_cli.store.tables import Owner, Payable
 from rentpay_cli.store.write import disbursements, holds, payables
-from rentpay_cli.store.write.payables import Candidate
+from rentpay_cli.store.write.payables import Candidate, payment_of
 
 Reply: TypeAlias = Acknowledged | Refused | Unanswered
 
@@ -146,14 +146,15 @@ def claim(
     What its owner owes goes with it. `mended` is what a person vouches for; `began_at` is when the run began, in which
     the float may have run out.
     """
-    limits, payment_id = rt.settings.limits, 0
+    limits = rt.settings.limits
+    payment_id: int | None = None
     try:
         with rt.database.transaction() as session:
             lock_payouts(session, alone=limits.day_cents is not None or limits.owner_day_cents is not None)
             found = find(session)
             if found is None:
                 return None
-            payment_id, at = found.payment_id or 0, rt.now()
+            payment_id, at = payment_of(found), rt.now()
             plan = intend(session, found, at, mended=mended, began_at=began_at)
             if isinstance(plan, NotSent):
                 return plan
@@ -165,7 +166,7 @@ def claim(
                 return _hold(rt, session, share, *held, at)
             return _write_intention(rt, session, transfer, members, share, at)
     except (StaleWrite, IntegrityError) as error:  # the database knows better: something has the share
-        if isinstance(error, IntegrityError) and not disbursements.is_taken(error):
+        if payment_id is None or (isinstance(error, IntegrityError) and not disbursements.is_taken(error)):
             raise
         return NotSent(payment_id, Refusal.UNDER_WAY, WORDS[Refusal.UNDER_WAY])
 
@@ -180,16 +181,16 @@ def intend(
 ) -> Intended | NotSent:
     """The one transfer of a share and of what its owner owes, as it would be made now, or why none is."""
     debts = payables.lock_debts(session, share.owner_id)
-    numbers = [share.id or 0, *(debt.id or 0 for debt in debts)]
+    numbers = [number_of(share), *(number_of(debt) for debt in debts)]
     among = payables.candidates(session, numbers, at, began_at)
     own = next(each for each in among if each.payable_id == share.id)
     reason = why_not(own.facts, mended=mended)
     if reason is not None:
-        return _not_sent(session, share.payment_id or 0, reason, own.owner_id)
+        return _not_sent(session, payment_of(share), reason, own.owner_id)
     members = [each for each in among if each is own or why_not(each.facts, mended=Advice) is None]
     formed = form(Due(each.payable_id, each.amount_cents, each.destination) for each in members)
     if not formed.transfers:
-        return _not_sent(session, share.payment_id or 0, formed.why_none, own.owner_id)
+        return _not_sent(session, payment_of(share), formed.why_none, own.owner_id)
     return Intended(own, tuple(members), formed.transfers[0])
 
 
@@ -199,7 +200,7 @@ def _settle(
     """The owner owes more than the share: it settles a part of that, and no money moves."""
     number = disbursements.propose(session, transfer, members, at)
     disbursements.settle(session, number, at, rt.actor)
-    payment_id = share.payment_id or 0
+    payment_id = payment_of(share)
     owes_cents = -transfer.carried_cents
     journal.write(
         session,
@@ -214,7 +215,7 @@ def _settle(
 
 
 def _hold(rt: Runtime, session: Session, share: Candidate, kind: HoldKind, because: str, at: datetime) -> Held:
-    payment_id = share.payment_id or 0
+    payment_id = payment_of(share)
     holds.place(session, kind, because, rt.actor, at, payable_id=share.payable_id)
     journal.write(session, at, rt.actor, "payout held", payment_id=payment_id, reason=because)
     return Held(payment_id, because)
@@ -250,7 +251,7 @@ def _write_intention(
         payables=[each.payable_id for each in members] if len(members) > 1 else None,
     )
     return Claimed(
-        share.payment_id or 0,
+        payment_of(share),
         disbursement_id,
         attempt_id,
         number,

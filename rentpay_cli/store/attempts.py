@@ -127,7 +127,7 @@ _OTHERS_WITH_IDS = select(*(_TABLE.c[name] for name in _UNIQUE_IDS)).where(
 )
 
 
-def ids_in_use(session: Session, ids: dict[str, object], attempt_id: int | None) -> list[str]:
+def ids_in_use(session: Session, ids: dict[str, object], attempt_id: int) -> list[str]:
     """Which of M-Pesa's ids, by name, already belong to another attempt."""
     named = {name: ids.get(name) for name in _UNIQUE_IDS}
     if not any(named.values()):

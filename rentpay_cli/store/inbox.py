@@ -22,6 +22,7 @@ from rentpay_cli.core.redact import redact
 from rentpay_cli.store import chain, journal, signs
 from rentpay_cli.store.attempts import token_sha256
 from rentpay_cli.store.engine import Database
+from rentpay_cli.store.rows import number_of
 from rentpay_cli.store.tables import InboxItem
 
 STRANGERS_BUDGET_BYTES = 16 * 1024 * 1024
@@ -206,7 +207,7 @@ def settle_held(session: Session, token_sha256: str, outcome: str, payment_id: i
     """Mark what is held of the callbacks to an address as read: a person has ruled on what they are about."""
     held = session.execute(_HELD_BY_TOKEN, {"digest": token_sha256}).scalars().all()
     if held:
-        mark(session, [Reading(item.id or 0, CallbackState.READ, outcome, payment_id) for item in held], at)
+        mark(session, [Reading(number_of(item), CallbackState.READ, outcome, payment_id) for item in held], at)
 
 
 def mark(session: Session, readings: Sequence[Reading], at: datetime) -> list[Reading]:

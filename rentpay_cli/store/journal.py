@@ -12,6 +12,7 @@ from rentpay_cli.core.journal import told
 from rentpay_cli.core.notices import Audience, NoticeKind
 from rentpay_cli.core.redact import redact
 from rentpay_cli.store import chain, notices
+from rentpay_cli.store.rows import number_of
 from rentpay_cli.store.tables import Finding, Payment
 
 
@@ -47,11 +48,11 @@ def raise_finding(
     session.add(finding)
     session.flush()
     notices.put(
-        session, NoticeKind.FINDING, finding.id or 0, Audience.OPERATOR, at, f"{text} {where_to_look(payment_id)}"
+        session, NoticeKind.FINDING, number_of(finding), Audience.OPERATOR, at, f"{text} {where_to_look(payment_id)}"
     )
 
 
-def close_findings_of_owner(session: Session, kind: FindingKind, owner_id: int | None, at: datetime) -> None:
+def close_findings_of_owner(session: Session, kind: FindingKind, owner_id: int, at: datetime) -> None:
     """Say that a person has dealt with everything of the kind that did not fit about an owner's payments."""
     of_owner = select(Payment.id).where(Payment.owner_id == owner_id)
     session.execute(
@@ -69,7 +70,7 @@ def is_contradicted(session: Session, attempt_id: int) -> bool:
     return session.exec(query).first() is not None
 
 
-def close_findings(session: Session, attempt_id: int | None, at: datetime) -> None:
+def close_findings(session: Session, attempt_id: int, at: datetime) -> None:
     """Say that a person has dealt with what did not fit about an attempt."""
     session.execute(
         update(Finding)

@@ -152,4 +152,8 @@ def about_disbursement(session: Session, disbursement_id: int) -> tuple[Owner, D
         .where(Payable.kind == PayableKind.SHARE.value, Payment.property_id == Property.id)
         .order_by(col(Payment.id))
     )
-    return session.get_one(Owner, disbursement.owner_id), disbursement, [(number or 0, name) for number, name in paid]
+    return (
+        session.get_one(Owner, disbursement.owner_id),
+        disbursement,
+        [(number, name) for number, name in paid if number is not None],
+    )

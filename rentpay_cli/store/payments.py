@@ -52,4 +52,8 @@ def earlier_pushes(session: Session, phone: str, since: datetime) -> list[Earlie
         .order_by(col(Payment.id).desc())
         .limit(200)
     ).all()
-    return [EarlierPush(payment or 0, prop, State(state), asked_at) for payment, prop, state, asked_at in rows]
+    return [
+        EarlierPush(payment_id, property_id, State(state), asked_at)
+        for payment_id, property_id, state, asked_at in rows
+        if payment_id is not None
+    ]

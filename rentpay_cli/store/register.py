@@ -11,6 +11,7 @@ from rentpay_cli.core.nearest import MOST_NAMES, no_such, several
 from rentpay_cli.core.paybill import ChangeState
 from rentpay_cli.store.engine import lock_while_deciding
 from rentpay_cli.store.predicates import who_is_meant
+from rentpay_cli.store.rows import number_of
 from rentpay_cli.store.tables import Owner, PaybillChange, Property, Tenant
 
 Entry = TypeVar("Entry", Owner, Property, Tenant)
@@ -22,7 +23,7 @@ def find(session: Session, kind: type[Entry], reference: str) -> Entry:
     for condition, meant in who_is_meant(word, reference):
         matches = session.exec(select(kind).where(text(condition)).params(meant).limit(MOST_NAMES + 1)).all()
         if len(matches) > 1:
-            raise several(word, reference, [match.id or 0 for match in matches])
+            raise several(word, reference, [number_of(match) for match in matches])
         if matches:
             return matches[0]
     raise no_such(word, reference, session.exec(select(kind.name)).all())

@@ -20,7 +20,7 @@ from rentpay_cli.core.clock import eat_day
 from rentpay_cli.core.payout import DisbursementStatus, PayableKind, PayableStatus, Way
 from rentpay_cli.core.transfers import Transfer
 from rentpay_cli.store import chain
-from rentpay_cli.store.rows import Rows
+from rentpay_cli.store.rows import Rows, number_of
 from rentpay_cli.store.tables import Disbursement, DisbursementMember, Payable, Payment
 from rentpay_cli.store.write import payables
 from rentpay_cli.store.write.payables import Candidate
@@ -94,7 +94,7 @@ def complete_by_hand(
 def complete(session: Session, disbursement: Disbursement, at: datetime, by: str, **facts: Any) -> None:
     """Let a transfer that was sent, and whose attempt moved money, have settled its members."""
     _DISBURSEMENTS.move(session, disbursement, {"status": DisbursementStatus.COMPLETED.value, **facts})
-    numbers = members_of(session, disbursement.id or 0)
+    numbers = members_of(session, number_of(disbursement))
     payables.move(session, numbers, (PayableStatus.PROCESSING,), PayableStatus.COMPLETED)
     _carry(session, disbursement, at, by)
 
@@ -102,14 +102,14 @@ def complete(session: Session, disbursement: Disbursement, at: datetime, by: str
 def fail(session: Session, disbursement: Disbursement, **facts: Any) -> None:
     """Let a transfer that was sent, and whose attempt moved nothing, free its members."""
     _DISBURSEMENTS.move(session, disbursement, {"status": DisbursementStatus.FAILED.value, **facts})
-    numbers = _free_members(session, disbursement.id or 0)
+    numbers = _free_members(session, number_of(disbursement))
     payables.move(session, numbers, (PayableStatus.PROCESSING,), PayableStatus.FAILED)
 
 
 def cancel(session: Session, disbursement: Disbursement) -> None:
     """Let a transfer that was only proposed never be made; its members are free."""
     _DISBURSEMENTS.move(session, disbursement, {"status": DisbursementStatus.CANCELLED.value})
-    _free_members(session, disbursement.id or 0)
+    _free_members(session, number_of(disbursement))
 
 
 def rule_moved(session: Session, disbursement: Disbursement, at: datetime, by: str, **facts: Any) -> None:
@@ -118,13 +118,13 @@ def rule_moved(session: Session, disbursement: Disbursement, at: datetime, by: s
     A member that is free is settled by it. For each that is settled or on its way by another transfer, the owner was
     paid in error: that amount is a member in its place, and stands against him as what is to be recovered.
     """
-    number = disbursement.id or 0
+    number = number_of(disbursement)
     cancelled = set(session.execute(_PROPOSED_BESIDES, {"disbursement": number}).scalars())
     for other in sorted(cancelled):
         cancel(session, get(session, other))
     was = payables.lock(session, session.execute(_DEAD_MEMBERS, {"disbursement": number}).scalars())
-    free = [each for each in was if each.status in _FREE and not _is_live(session, each.id or 0)]
-    _revive(session, number, [each.id or 0 for each in free])
+    free = [each for each in was if each.status in _FREE and not _is_live(session, number_of(each))]
+    _revive(session, number, [number_of(each) for each in free])
     errors = [_paid_in_error(session, number, each, at, by) for each in was if each not in free]
     shares = [each for each in free if each.kind == PayableKind.SHARE]
     paid = [session.get_one(Payment, each.payment_id) for each in shares]
@@ -137,7 +137,7 @@ def rule_moved(session: Session, disbursement: Disbursement, at: datetime, by: s
         + sum(each.amount_cents for each in was if each not in free),
     }
     _DISBURSEMENTS.move(session, disbursement, {"status": DisbursementStatus.COMPLETED.value, **sums, **facts})
-    settled = [each.id or 0 for each in free] + errors
+    settled = [number_of(each) for each in free] + errors
     payables.move(session, settled, _FREE, PayableStatus.COMPLETED)
     _carry(session, disbursement, at, by)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import RowMapping, bindparam, text, update
 from sqlalchemy import select as select_columns
@@ -98,6 +98,19 @@ def share_of(session: Session, payment_id: int) -> Payable | None:
     """The owner's share of a payment; None while the tenant has not paid. It is not locked."""
     found: Payable | None = session.execute(_OF_PAYMENT, {"payment": payment_id}).scalar()
     return found
+
+
+class OfPayment(Protocol):
+    """A payable that may be the share of a payment."""
+
+    @property
+    def payment_id(self) -> int | None: ...
+
+
+def payment_of(share: OfPayment) -> int:
+    """The number of the payment whose share it is; only an entry may have none."""
+    assert share.payment_id is not None
+    return share.payment_id
 
 
 def move(session: Session, payable_ids: Sequence[int], seen: Iterable[PayableStatus], to: PayableStatus) -> None:
