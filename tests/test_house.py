@@ -258,6 +258,36 @@ def test_no_row_without_a_number_is_taken_for_row_0() -> None:
     assert found == []
 
 
+def test_outside_the_store_there_is_no_sql_and_nobody_asks_which_database_it_is() -> None:
+    package = ROOT / "rentpay_cli"
+    outside = [path for path in sorted(package.rglob("*.py")) if package / "store" not in path.parents]
+    found = [place for path in outside for place in sql_in(path)]
+    assert [place for place in found if not place.startswith("config.py:")] == [], "but the setting that says it"
+
+
+_SQL = re.compile(r"\b(SELECT\b.+\bFROM|INSERT INTO|UPDATE \w+ SET|DELETE FROM|PRAGMA)\b", re.DOTALL)
+LENT = {"Session", "Connection", "SQLAlchemyError", "IntegrityError"}
+"""What is handed on, and what is caught."""
+
+
+def sql_in(path: Path) -> Iterator[str]:
+    """Where the file writes SQL, makes a query, changes a row by itself, or tells one database from the other."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Constant(str(text)) if _SQL.search(text):
+                yield f"{path.name}:{node.lineno} {text[:60]}"
+            case ast.ImportFrom(module=str(module), names=names) if module.split(".")[0] in ("sqlalchemy", "sqlmodel"):
+                if {each.name for each in names} - LENT:
+                    yield f"{path.name}:{node.lineno} {ast.unparse(node)}"
+            case ast.Call(func=ast.Attribute(value=ast.Name("session"), attr=attr)) if attr != "connection":
+                yield f"{path.name}:{node.lineno} session.{attr}"
+            case ast.Attribute(attr="is_sqlite"):
+                yield f"{path.name}:{node.lineno} {ast.unparse(node)}"
+            case ast.Call(func=ast.Attribute(attr="startswith" | "removeprefix"), args=[ast.Constant(str(text))]):
+                if text.startswith(("sqlite", "postgresql")):
+                    yield f"{path.name}:{node.lineno} {ast.unparse(node)}"
+
+
 def test_the_codes_of_mpesa_stand_in_their_table_alone() -> None:
     package = ROOT / "rentpay_cli"
     besides = [path for path in sorted(package.rglob("*.py")) if path.parent.name != "simulator"]

@@ -38,7 +38,7 @@ def ask_balance(rt: Runtime) -> int | NotTaken:
         text = f"{reply.text} ({reply.code})" if isinstance(reply, Refused) else reply.reason
     with rt.database.transaction() as session:
         if not isinstance(reply, Acknowledged):
-            enquiries.settle(session, session.merge(enquiry), EnquiryState.REFUSED, text, rt.now())
+            enquiries.settle(session, enquiry, EnquiryState.REFUSED, text, rt.now())
         journal.write(
             session,
             rt.now(),

@@ -154,6 +154,6 @@ def _ask_about_payout(rt: Runtime, question: _Question) -> Chased:
         )
     text = reply.text if isinstance(reply, Refused) else reply.reason
     with rt.database.transaction() as session:
-        enquiries.settle(session, session.merge(enquiry), EnquiryState.REFUSED, text, rt.now())
+        enquiries.settle(session, enquiry, EnquiryState.REFUSED, text, rt.now())
         _tell(rt, session, question, "M-Pesa answered", text)
     return Chased(question.payment_id, question.direction, f"M-Pesa did not take the question: {text}")

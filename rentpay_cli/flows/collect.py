@@ -31,7 +31,7 @@ from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, journal, payments, register
 from rentpay_cli.store.engine import lock_while_deciding
 from rentpay_cli.store.rows import number_of
-from rentpay_cli.store.tables import Owner, Payment, Property, Tenant
+from rentpay_cli.store.tables import Payment, Property, Tenant
 from rentpay_cli.store.write import money_in, payables
 
 
@@ -251,9 +251,8 @@ def _new_payment(
     _check_amount(amount, method)
     percentage = Decimal(place.fee_percentage) if place.fee_percentage is not None else rt.settings.fee_percentage
     division = divide(amount, percentage)
-    owner = session.get_one(Owner, place.owner_id)
     payment = Payment(
-        owner_id=number_of(owner),
+        owner_id=place.owner_id,
         property_id=number_of(place),
         tenant_id=tenant.id if tenant else None,
         phone=phone,
@@ -267,6 +266,5 @@ def _new_payment(
         note=note,
         created_at=at,
     )
-    session.add(payment)
-    session.flush()
+    payments.add(session, payment)
     return payment

@@ -26,6 +26,7 @@ from rentpay_cli.flows.health import facts, usual_thresholds
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import readonly, reads
 from rentpay_cli.store.backup import BESIDE
+from rentpay_cli.store.place import sqlite_file
 
 LEAST_FREE_BYTES = 200_000_000
 MOST_CLOCK_SKEW = timedelta(seconds=30)
@@ -182,8 +183,8 @@ def _open_database(rt: Runtime) -> Checks:
         yield _ok("database", f"It is current, and made for {rt.settings.environment}.")
         yield from _sound(reader)
         yield from _guarded("database", lambda: _writable(rt))
-        if url.startswith("sqlite"):
-            yield from _file(Path(url.removeprefix("sqlite:///")))
+        if (path := sqlite_file(url)) is not None:
+            yield from _file(path)
             yield from _backup(reader, rt.now())
         yield from _news(rt)
 

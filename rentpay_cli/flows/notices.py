@@ -81,7 +81,7 @@ def _tell_owners(rt: Runtime, notifier: Notifier, audience: Audience) -> list[st
             notice = claimed[0]
             address, values = _about_payout(session, audience, notice.subject)
             if not address:
-                session.delete(notice)  # an owner without this kind of address
+                notices.drop(session, notice)  # an owner without this kind of address
         if address:
             problems.append(_settle(rt, [number_of(notice)], notice.tries, notifier.tell(audience, address, values)))
     return problems

@@ -84,7 +84,7 @@ def hold_change(
         asked_by=rt.actor,
         asked_at=rt.now(),
     )
-    session.add(change)
+    register.hold_change(session, change)
     _write_journal(rt, session, "paybill change held", entry, change)
 
 
@@ -188,7 +188,7 @@ def confirm(rt: Runtime, proposed: Proposal) -> None:
                 "paybill_name": proposed.new_name,
             },
         )
-        _decide(rt, change, ChangeState.CONFIRMED)
+        register.decide_change(session, change, ChangeState.CONFIRMED, rt.actor, rt.now())
         _write_journal(rt, session, "paybill change confirmed", entry, change, before=before)
 
 
@@ -203,8 +203,7 @@ def cancel_change(rt: Runtime, reference: str) -> int:
                 f"See: rentpay property show {entry.id}",
                 code="nothing_held",
             )
-        _decide(rt, change, ChangeState.CANCELLED)
-        session.add(change)
+        register.decide_change(session, change, ChangeState.CANCELLED, rt.actor, rt.now())
         _write_journal(rt, session, "paybill change cancelled", entry, change)
         return number_of(entry)
 
@@ -216,10 +215,6 @@ def _refuse_the_same_admin(rt: Runtime, session: Session, asked_by: str, propert
             f"Let another admin confirm it: rentpay property confirm {property_id}",
             code="second_admin",
         )
-
-
-def _decide(rt: Runtime, change: PaybillChange, state: ChangeState) -> None:
-    change.state, change.decided_by, change.decided_at = state.value, rt.actor, rt.now()
 
 
 def _write_journal(

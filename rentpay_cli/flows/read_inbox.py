@@ -31,18 +31,13 @@ from rentpay_cli.store.rows import StaleWrite, number_of
 from rentpay_cli.store.tables import Attempt, Enquiry, InboxItem
 
 COLLECTION, PAYOUT, TIMEOUT = Address
-
-TOGETHER = 5
-"""How many callbacks share a transaction on SQLite: few, so that the listener soon has its turn, and enough that the
-commits are not most of it. On PostgreSQL whoever holds the rows of some payments and waits for those of another could
-wait for somebody who waits for him."""
 _TROUBLE = (SQLAlchemyError, ArithmeticError, LookupError, TypeError, ValueError)
 
 
 def read_inbox(rt: Runtime, limit: int = 200) -> list[Reading]:
     """Read the callbacks that nobody has read yet, oldest first, at most `limit`."""
     readings: list[Reading] = []
-    together, last = TOGETHER if rt.database.is_sqlite else 1, 0
+    together, last = inbox.together(rt.database), 0
     while len(readings) < limit:
         numbers, some = _read_together(rt, min(together, limit - len(readings)), last)
         if not numbers:

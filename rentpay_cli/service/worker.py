@@ -21,11 +21,11 @@ from rentpay_cli.flows.brake import Run, Sender, may_begin_by_itself
 from rentpay_cli.flows.chase import chase
 from rentpay_cli.flows.disburse import due
 from rentpay_cli.flows.notices import tell
-from rentpay_cli.flows.read_inbox import TOGETHER, read_inbox
+from rentpay_cli.flows.read_inbox import read_inbox
 from rentpay_cli.notifier import Notifier
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import signs
-from rentpay_cli.store.inbox import Reading
+from rentpay_cli.store.inbox import TOGETHER, Reading
 
 LONGEST_PAUSE_SECONDS = 30.0
 READ_AT_ONCE = 200

@@ -173,6 +173,19 @@ _CLAIM_OLDEST = (
 _MARK = update(_INBOX).where(_INBOX.c.id == bindparam("item_id"))
 
 
+TOGETHER = 5
+
+
+def together(database: Database) -> int:
+    """How many callbacks may share a transaction.
+
+    On SQLite few, so that the listener soon has its turn, and enough that the commits are not most of it. On PostgreSQL
+    one: whoever holds the rows of some payments and waits for those of another could wait for somebody who waits for
+    him.
+    """
+    return TOGETHER if database.is_sqlite else 1
+
+
 def claim_unread(session: Session, count: int, after: int = 0) -> list[InboxItem]:
     """The oldest callbacks that nobody has read yet, ours until the transaction ends; not those of another worker."""
     return list(session.execute(_CLAIM_OLDEST, {"count": count, "after": after}).scalars())

@@ -105,6 +105,11 @@ def claim(session: Session, audience: Audience, created_before: datetime, now: d
     return found
 
 
+def drop(session: Session, notice: Notice) -> None:
+    """Remove news of which nobody is to be told."""
+    session.delete(notice)
+
+
 def settle(
     session: Session,
     notice_ids: Sequence[int],

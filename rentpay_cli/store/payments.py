@@ -31,6 +31,12 @@ def lock(session: Session, numbers: Sequence[int]) -> None:
     _PAYMENTS.lock(session, numbers)
 
 
+def add(session: Session, payment: Payment) -> None:
+    """Add a payment: rent that is asked for, or that came by itself."""
+    session.add(payment)
+    session.flush()
+
+
 def move(session: Session, payment: Payment, to: PaymentStatus, **changes: Any) -> None:
     """Move the payment from the status we saw to another; raises `StaleWrite` if it is no longer there."""
     changes["status"] = to.value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import text
@@ -56,6 +57,19 @@ def held_change(session: Session, property_id: int) -> PaybillChange | None:
         PaybillChange.property_id == property_id, PaybillChange.state == ChangeState.HELD.value
     )
     return session.exec(query).first()
+
+
+def hold_change(session: Session, change: PaybillChange) -> None:
+    """Add a change of a property's destination, which waits to be confirmed."""
+    session.add(change)
+    session.flush()
+
+
+def decide_change(session: Session, change: PaybillChange, state: ChangeState, by: str, at: datetime) -> None:
+    """Write down that a held change was confirmed, or cancelled."""
+    change.state, change.decided_by, change.decided_at = state.value, by, at
+    session.add(change)
+    session.flush()
 
 
 def confirmed_name(session: Session, property_id: int, paybill: str) -> str | None:
