@@ -288,6 +288,37 @@ def sql_in(path: Path) -> Iterator[str]:
                     yield f"{path.name}:{node.lineno} {ast.unparse(node)}"
 
 
+def test_no_sentence_decides_anything() -> None:
+    """What somebody typed, or who it was, is kept to be read by people; what follows is decided by kinds and states."""
+    found = [place for path in (ROOT / "rentpay_cli").rglob("*.py") for place in sentences_asked_in(path)]
+    assert found == []
+
+
+SENTENCES = re.compile(r"(.*_)?(reason|note|outcome|because|actor)|.+_by")
+
+
+def sentences_asked_in(path: Path) -> Iterator[str]:
+    """Where the file asks what a sentence, or the name of whoever did something, says."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Compare(left=left, comparators=others):
+                sides = [left, *others]
+                asked = sides if any(isinstance(side, ast.Constant) and side.value for side in sides) else []
+            case ast.Call(func=ast.Attribute(value=value, attr="startswith" | "endswith" | "find" | "count")):
+                asked = [part for part in ast.walk(value) if isinstance(part, ast.expr)]
+            case _:
+                continue
+        if any(_is_sentence(part) for part in asked):
+            yield f"{path.name}:{node.lineno} {ast.unparse(node)}"
+
+
+def _is_sentence(part: ast.expr) -> bool:
+    match part:
+        case ast.Attribute(attr=name) | ast.Subscript(slice=ast.Constant(str(name))) | ast.Name(name):
+            return SENTENCES.fullmatch(name) is not None
+    return False
+
+
 def test_the_codes_of_mpesa_stand_in_their_table_alone() -> None:
     package = ROOT / "rentpay_cli"
     besides = [path for path in sorted(package.rglob("*.py")) if path.parent.name != "simulator"]

@@ -11,7 +11,7 @@ import typer
 
 from rentpay_cli.cli import completion, documents, show
 from rentpay_cli.cli.common import Command, confirm_in_production, runtime, say_environment
-from rentpay_cli.core.callbacks import CallbackState
+from rentpay_cli.core.callbacks import Address, CallbackState, EnquiryKind
 from rentpay_cli.core.redact import masked, printable, without_secrets
 
 if TYPE_CHECKING:
@@ -81,11 +81,11 @@ def _line(row: documents.Row) -> tuple[str, ...]:
     )
 
 
-_ABOUT = {"collection": "rent", "payout": "payout", "timeout": "timeout"}
+_ABOUT = {Address.COLLECTION: "rent", Address.PAYOUT: "payout", Address.TIMEOUT: "timeout"}
 
 
 def _about(row: documents.Row) -> str:
-    return "balance" if (row["outcome"] or "").startswith("balance ") else _ABOUT[row["path"]]
+    return "balance" if row["answered"] == EnquiryKind.BALANCE else _ABOUT[row["path"]]
 
 
 def _outcome(row: documents.Row) -> str:

@@ -228,7 +228,9 @@ def _backup(reader: readonly.Reader, now: datetime) -> Checks:
     result = Result.OK if now - made_at <= OLDEST_BACKUP else Result.NOTE
     made = reads.journal(reader, event="backup made", limit=1)
     yield from _all_only_ours("backup", [Path(json.loads(row["detail"])["file"]) for row in made])
-    yield Check("backup", result, f"The last copy was made on {show_local(made_at)}.", mend if result != "ok" else "")
+    yield Check(
+        "backup", result, f"The last copy was made on {show_local(made_at)}.", mend if result is not Result.OK else ""
+    )
 
 
 def _news(rt: Runtime) -> Checks:

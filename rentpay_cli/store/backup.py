@@ -144,7 +144,7 @@ def locked(path: Path) -> Iterator[None]:
             connection.execute("PRAGMA journal_mode=DELETE")
             connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.DatabaseError as error:
-            if "locked" in str(error):
+            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise RuleRefused(
                     f"The database {path} is in use.", "Stop `rentpay serve-callbacks` first.", code="in_use"
                 ) from error

@@ -263,8 +263,11 @@ def enquiry(reader: Reader, enquiry_id: int) -> Row | None:
     )
 
 
-_CALLBACKS = """
-SELECT id, path, source_ip, received_at, state, outcome, payment_id, read_at, copies, last_copy_at FROM inbox
+_ANSWERED = "(SELECT q.kind FROM enquiry q WHERE q.token_sha256 = inbox.token_sha256) AS answered"
+"""What we had asked, where the callback answers a question of ours."""
+_CALLBACKS = f"""
+SELECT id, path, source_ip, received_at, state, outcome, payment_id, read_at, copies, last_copy_at, {_ANSWERED}
+  FROM inbox
 """
 
 
@@ -272,15 +275,14 @@ def callbacks(
     reader: Reader, *, state: CallbackState | None = None, before_id: int | None = None, limit: int = 50
 ) -> Iterator[Row]:
     """Callbacks without their bodies, newest first; `before_id` continues a list by key."""
-    chosen = {
-        f"state = '{state}'": state and state.value
-    }  # in words, because the index of those that are new or held is partial
+    # In words, because the index of those that are new or held is partial.
+    chosen = {f"state = '{state}'": state and state.value}
     return _newest_first(reader, _CALLBACKS, "id", chosen, before_id, limit)
 
 
 def callback(reader: Reader, callback_id: int) -> Row | None:
     """One callback as it came, and what became of it."""
-    return reader.one("SELECT * FROM inbox WHERE id = :id", id=callback_id)
+    return reader.one(f"SELECT inbox.*, {_ANSWERED} FROM inbox WHERE id = :id", id=callback_id)
 
 
 def journal(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rentpay_cli.core.callbacks import CallbackState
+from rentpay_cli.core.callbacks import CallbackState, EnquiryKind
 from rentpay_cli.core.evidence import Moved, NotMoved, Overdue, Refused, Unanswered
 from rentpay_cli.core.float_reading import ReadingSource
 from rentpay_cli.flows.disburse import disburse
@@ -256,7 +256,8 @@ def test_a_ruling_without_a_reason_leaves_no_empty_one(cli: Cli, lost: int) -> N
 def test_callbacks_are_listed_in_the_words_of_the_screen(cli: Cli, books: Books) -> None:
     inbox.append(books.rt.database, [("payout", "a", None, b"1"), ("payout", "b", None, b"2")], NOON)
     with books.rt.database.transaction() as session:
-        outcomes = ("not_moved, as was known", "balance noted")
+        enquiries.ask(session, EnquiryKind.BALANCE, "b", NOON)
+        outcomes = ("not_moved, as was known", "noted")
         numbers = [item.id for item in inbox.claim_unread(session, 5)]
         inbox.mark(
             session,
