@@ -133,6 +133,7 @@ def _show_sent(sent: Sent) -> None:
 
 def _trouble(outcome: Outcome) -> RentpayError:
     """What an operator is told of a share that M-Pesa did not accept."""
+    from rentpay_cli.core import codes
     from rentpay_cli.core.payout import Refusal
     from rentpay_cli.errors import MpesaUnreachable, OutcomeUnknown, RuleRefused
     from rentpay_cli.flows.send import Failed, Held, NotSent, Unclear
@@ -147,7 +148,7 @@ def _trouble(outcome: Outcome) -> RentpayError:
             hint = _HINTS[Refusal.HELD.value].format(id=number)
             words = f"Payment {number} was not disbursed: it is held, because {because}."
             return RuleRefused(words, hint, code=Refusal.HELD.value)
-        case Failed(code="not_sent", text=text):
+        case Failed(code=codes.NOT_SENT, text=text):
             return MpesaUnreachable(
                 f"The payout of payment {number} did not leave. {text}",
                 f"Find out why: rentpay doctor. Then send it again: rentpay disburse {number}",

@@ -60,7 +60,7 @@ def status(
             payment={
                 **documents.payment(row, reveal=reveal),
                 "attempts": [documents.attempt(each) for each in attempts if each["direction"] == "collection"],
-                "findings": [{"id": f["id"], "kind": f["kind"], "text": f["text"]} for f in findings],
+                "findings": findings,
             },
             disbursement=documents.disbursement(row, payouts),
             payoutsStopped=stop["reason"] if stop else None,
@@ -149,6 +149,8 @@ def _show_payment(
         )
     for finding in findings:
         show.line(f"Look at this: {finding['text']}", "bold red")
+        if sees_all:
+            show.next_step(finding["action"])
     hint = _hint(row, attempts)
     if hint and not is_stopped and sees_all:
         show.next_step(hint)

@@ -23,7 +23,9 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from rentpay_cli.core.clock import to_milliseconds
+from rentpay_cli.core.collect import Method
 from rentpay_cli.core.money import show_kes
+from rentpay_cli.core.payout import DisbursementStatus, PaymentStatus
 from rentpay_cli.core.redact import printable, redact, without_secrets
 
 BEGINNING = "0" * 64
@@ -200,9 +202,9 @@ def _shown(column: str, value: Value) -> str:
 
 def settled(table: str, row: Mapping[str, Value]) -> Mapping[str, int]:
     """What a derived row adds to the sums from which the books are drawn up, by their names in `ledger.Facts`."""
-    if table == "payment" and row.get("status") == "success" and row.get("method") == "mpesa":
+    if table == "payment" and row.get("status") == PaymentStatus.SUCCESS and row.get("method") == Method.MPESA:
         names = {"collected_cents": "amount_cents", "fee_cents": "fee_cents", "share_cents": "share_cents"}
-    elif table == "disbursement" and row.get("status") == "completed":
+    elif table == "disbursement" and row.get("status") == DisbursementStatus.COMPLETED:
         names = {"paid_out_cents": "amount_cents", "charge_cents": "mpesa_charge_cents"}
     else:
         return {}

@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
+
+
+class ChangeState(StrEnum):
+    """What became of a new destination of a property's rent."""
+
+    HELD = "held"
+    CONFIRMED = "confirmed"
+    CANCELLED = "cancelled"
 
 
 def plain_name(name: str, paybill: str) -> str:

@@ -26,6 +26,7 @@ from rentpay_cli.flows.health import facts, usual_thresholds
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import readonly, reads
 from rentpay_cli.store.backup import BESIDE
+from rentpay_cli.store.place import sqlite_file
 
 LEAST_FREE_BYTES = 200_000_000
 MOST_CLOCK_SKEW = timedelta(seconds=30)
@@ -182,8 +183,8 @@ def _open_database(rt: Runtime) -> Checks:
         yield _ok("database", f"It is current, and made for {rt.settings.environment}.")
         yield from _sound(reader)
         yield from _guarded("database", lambda: _writable(rt))
-        if url.startswith("sqlite"):
-            yield from _file(Path(url.removeprefix("sqlite:///")))
+        if (path := sqlite_file(url)) is not None:
+            yield from _file(path)
             yield from _backup(reader, rt.now())
         yield from _news(rt)
 
@@ -227,7 +228,9 @@ def _backup(reader: readonly.Reader, now: datetime) -> Checks:
     result = Result.OK if now - made_at <= OLDEST_BACKUP else Result.NOTE
     made = reads.journal(reader, event="backup made", limit=1)
     yield from _all_only_ours("backup", [Path(json.loads(row["detail"])["file"]) for row in made])
-    yield Check("backup", result, f"The last copy was made on {show_local(made_at)}.", mend if result != "ok" else "")
+    yield Check(
+        "backup", result, f"The last copy was made on {show_local(made_at)}.", mend if result is not Result.OK else ""
+    )
 
 
 def _news(rt: Runtime) -> Checks:

@@ -8,13 +8,14 @@ from datetime import datetime
 from sqlmodel import Session
 
 from rentpay_cli.core.clock import from_milliseconds
-from rentpay_cli.core.paybill import plain_name, same_organisation
+from rentpay_cli.core.paybill import ChangeState, plain_name, same_organisation
 from rentpay_cli.core.requests import RequestKind, RequestState, needs_another
 from rentpay_cli.daraja.incoming import Organisation
 from rentpay_cli.errors import BadConfiguration, NotAllowed, RuleRefused
 from rentpay_cli.flows.look import one
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import access, journal, readonly, reads, register
+from rentpay_cli.store.rows import number_of
 from rentpay_cli.store.tables import DestinationChange, Property, Request
 from rentpay_cli.store.write import requests
 
@@ -62,7 +63,7 @@ def look_up(rt: Runtime, paybill: str) -> LookedUp:
 
 def refuse_second_change(session: Session, entry: Property) -> None:
     """Raise `RuleRefused` if a change of the property's destination is held already."""
-    if register.held_change(session, entry.id or 0) is not None:
+    if register.held_change(session, number_of(entry)) is not None:
         raise RuleRefused(
             f"A change of where the rent of {entry.name} goes is held already.",
             f"Look at it and confirm it: rentpay property confirm {entry.id}. "
@@ -77,22 +78,21 @@ def hold_change(
     """Write down a new destination, which is not used until it is confirmed; raises `RuleRefused` for a second one."""
     refuse_second_change(session, entry)
     change = DestinationChange(
-        property_id=entry.id or 0,
+        property_id=number_of(entry),
         paybill=paybill,
         account_number=account_number,
         from_paybill=entry.paybill,
         from_account_number=entry.account_number,
         organisation_name=looked_up.name,
-        state="held",
+        state=ChangeState.HELD.value,
         asked_by=rt.actor,
         asked_at=rt.now(),
     )
-    session.add(change)
-    session.flush()
+    register.hold_change(session, change)
     requests.ask(
         session,
         RequestKind.DESTINATION,
-        change.id or 0,
+        number_of(change),
         _shown(entry, change),
         needs_two=access.admins(session) >= 2,
         by=rt.who,
@@ -199,7 +199,7 @@ def confirm(rt: Runtime, proposed: Proposal) -> None:
                 before=proposed.confirmed_name,
             )
             return
-        request = _request(session, change.id or 0)
+        request = _request(session, number_of(change))
         _refuse_the_same_admin(rt, session, request, proposed.property_id)
         before = {"paybill": entry.paybill, "account_number": entry.account_number, "name": entry.paybill_name}
         register.change(
@@ -211,7 +211,7 @@ def confirm(rt: Runtime, proposed: Proposal) -> None:
                 "paybill_name": proposed.new_name,
             },
         )
-        _decide(rt, session, change, "confirmed", request, RequestState.CONFIRMED)
+        _decide(rt, session, change, ChangeState.CONFIRMED, request, RequestState.CONFIRMED)
         _write_journal(rt, session, "paybill change confirmed", entry, change, before=before)
 
 
@@ -219,18 +219,19 @@ def cancel_change(rt: Runtime, reference: str) -> int:
     """Drop the held change of a property, whose number it returns; raises `NotFound`, `RuleRefused` if none is held."""
     with rt.database.transaction() as session:
         entry = register.find(session, Property, reference)
-        change = register.held_change(session, entry.id or 0)
+        change = register.held_change(session, number_of(entry))
         if change is None:
             raise RuleRefused(
                 f"No change of where the rent of {entry.name} goes is held.",
                 f"See: rentpay property show {entry.id}",
                 code="nothing_held",
             )
-        request = _request(session, change.id or 0)
+        request = _request(session, number_of(change))
         is_mine = request.asked_by_id == rt.access_id
-        _decide(rt, session, change, "cancelled", request, RequestState.WITHDRAWN if is_mine else RequestState.REJECTED)
+        became = RequestState.WITHDRAWN if is_mine else RequestState.REJECTED
+        _decide(rt, session, change, ChangeState.CANCELLED, request, became)
         _write_journal(rt, session, "paybill change cancelled", entry, change)
-        return entry.id or 0
+        return number_of(entry)
 
 
 def _request(session: Session, change_id: int) -> Request:
@@ -251,10 +252,14 @@ def _refuse_the_same_admin(rt: Runtime, session: Session, request: Request, prop
 
 
 def _decide(
-    rt: Runtime, session: Session, change: DestinationChange, state: str, request: Request, became: RequestState
+    rt: Runtime,
+    session: Session,
+    change: DestinationChange,
+    state: ChangeState,
+    request: Request,
+    became: RequestState,
 ) -> None:
-    change.state, change.decided_by, change.decided_at = state, rt.actor, rt.now()
-    session.add(change)
+    register.decide_change(session, change, state, rt.actor, rt.now())
     requests.decide(session, request, became, rt.who, rt.now())
 
 
@@ -275,6 +280,6 @@ def _write_journal(
         before=before or {"paybill": entry.paybill, "account_number": entry.account_number},
         paybill=change.paybill,
         account_number=change.account_number,
-        name=entry.paybill_name if change.state == "confirmed" else change.organisation_name,
+        name=entry.paybill_name if change.state == ChangeState.CONFIRMED else change.organisation_name,
         asked_by=change.asked_by,
     )

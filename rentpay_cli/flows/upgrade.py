@@ -10,6 +10,7 @@ from rentpay_cli.config import Settings
 from rentpay_cli.flows.verify import OnProgress, verify
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import backup, readonly, schema
+from rentpay_cli.store.place import sqlite_file
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -30,11 +31,9 @@ def upgrade(settings: Settings, on_progress: OnProgress = lambda *_: None) -> Up
 
 
 def _keep_older(settings: Settings) -> Path | None:
-    url = settings.database_url
-    before = readonly.revision(url)
-    if not url.startswith("sqlite") or before is None or before >= schema.CURRENT:
+    path, before = sqlite_file(settings.database_url), readonly.revision(settings.database_url)
+    if path is None or before is None or before >= schema.CURRENT:
         return None
-    path = Path(url.removeprefix("sqlite:///"))
     kept = path.with_name(f"{path.name}.before-upgrade-from-{before}")
     with backup.copied(path, kept) as copy:
         if backup.contents(copy, path, settings.environment).revision != before:

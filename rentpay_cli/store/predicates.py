@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from rentpay_cli.core.findings import CONTRARY
 from rentpay_cli.core.phone import parse_phone
 
 OPEN = "y.status IN ('pending','failed','processing')"
@@ -34,11 +35,13 @@ IS_HELD = f"EXISTS ({HOLDS})"
 IS_STOPPED = """EXISTS (SELECT 1 FROM payout_stop s WHERE s.in_force = 1
     AND (s.owner_id IS NULL OR s.owner_id = y.owner_id))"""
 
+_CONTRARY = ",".join(f"'{kind}'" for kind in CONTRARY)
+_IS_CONTRARY = f"f.kind IN ({_CONTRARY}) AND f.closed_at IS NULL"
 _EARLIER = """FROM disbursement_member m JOIN attempt a ON a.disbursement_id = m.disbursement_id
     WHERE m.payable_id = y.id"""
 IS_CONTRADICTED = f"""(
     EXISTS (SELECT 1 {_EARLIER} AND EXISTS (SELECT 1 FROM finding f
-        WHERE f.attempt_id = a.id AND f.kind = 'contradiction' AND f.closed_at IS NULL))
+        WHERE f.attempt_id = a.id AND {_IS_CONTRARY}))
     OR EXISTS (SELECT 1 {_EARLIER} AND EXISTS (SELECT 1 FROM inbox b
         WHERE b.token_sha256 = a.token_sha256 AND b.state IN ('new','held')))
     OR EXISTS (SELECT 1 {_EARLIER} AND EXISTS (SELECT 1 FROM enquiry q JOIN inbox b ON b.token_sha256 = q.token_sha256
@@ -56,7 +59,7 @@ IS_DESTINATION_KNOWN = """(y.paybill IS NULL OR EXISTS (SELECT 1 FROM known_dest
 _REFUNDS = "FROM refund r WHERE r.money_in_id = p.money_in_id"
 IS_REFUND_UNDER_WAY = f"EXISTS (SELECT 1 {_REFUNDS} AND r.status IN ('proposed','processing'))"
 IS_REFUND_CONTRADICTED = f"""EXISTS (SELECT 1 {_REFUNDS} AND EXISTS (SELECT 1 FROM attempt a WHERE a.refund_id = r.id
-    AND (EXISTS (SELECT 1 FROM finding f WHERE f.attempt_id = a.id AND f.kind = 'contradiction' AND f.closed_at IS NULL)
+    AND (EXISTS (SELECT 1 FROM finding f WHERE f.attempt_id = a.id AND {_IS_CONTRARY})
         OR EXISTS (SELECT 1 FROM inbox b WHERE b.token_sha256 = a.token_sha256 AND b.state IN ('new','held')))))"""
 
 HAS_RECEIPT = "(i.id IS NULL OR i.way NOT IN ('stk','paybill') OR i.receipt IS NOT NULL)"

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rentpay_cli.core.callbacks import CallbackState
+from rentpay_cli.core.findings import TABLE as FINDINGS
+from rentpay_cli.core.findings import FindingKind
 from rentpay_cli.core.nearest import MOST_NAMES
+from rentpay_cli.core.notices import NoticeState
 from rentpay_cli.store import predicates
 from rentpay_cli.store.predicates import who_is_meant
 from rentpay_cli.store.readonly import Reader, Row, where_all
@@ -93,13 +97,13 @@ def attempts(reader: Reader, payment_id: int) -> list[Row]:
 
 
 def open_findings(reader: Reader, payment_id: int) -> list[Row]:
-    """What does not fit about a payment and is still for a person to look at."""
-    return list(
-        reader.rows(
-            "SELECT id, kind, text, found_at FROM finding WHERE payment_id = :id AND closed_at IS NULL ORDER BY id",
-            id=payment_id,
-        )
-    )
+    """What does not fit about a payment and is still for a person to look at, what it means, and what deals with it."""
+    query = "SELECT id, kind, text FROM finding WHERE payment_id = :id AND closed_at IS NULL ORDER BY id"
+    return [
+        {**row, "meaning": kind.meaning, "action": kind.action.format(payment=payment_id)}
+        for row in reader.rows(query, id=payment_id)
+        for kind in [FINDINGS[FindingKind(row["kind"])]]
+    ]
 
 
 def payments(
@@ -277,23 +281,26 @@ def enquiry(reader: Reader, enquiry_id: int) -> Row | None:
     )
 
 
-_CALLBACKS = """
-SELECT id, path, source_ip, received_at, state, outcome, payment_id, read_at, copies, last_copy_at FROM inbox
+_ANSWERED = "(SELECT q.kind FROM enquiry q WHERE q.token_sha256 = inbox.token_sha256) AS answered"
+"""What we had asked, where the callback answers a question of ours."""
+_CALLBACKS = f"""
+SELECT id, path, source_ip, received_at, state, outcome, payment_id, read_at, copies, last_copy_at, {_ANSWERED}
+  FROM inbox
 """
 
 
 def callbacks(
-    reader: Reader, *, state: str | None = None, before_id: int | None = None, limit: int = 50
+    reader: Reader, *, state: CallbackState | None = None, before_id: int | None = None, limit: int = 50
 ) -> Iterator[Row]:
     """Callbacks without their bodies, newest first; `before_id` continues a list by key."""
-    assert state in (None, "new", "read", "held")
-    chosen = {f"state = '{state}'": state}  # in words, because the index of those that are new or held is partial
+    # In words, because the index of those that are new or held is partial.
+    chosen = {f"state = '{state}'": state and state.value}
     return _newest_first(reader, _CALLBACKS, "id", chosen, before_id, limit)
 
 
 def callback(reader: Reader, callback_id: int) -> Row | None:
     """One callback as it came, and what became of it."""
-    return reader.one("SELECT * FROM inbox WHERE id = :id", id=callback_id)
+    return reader.one(f"SELECT inbox.*, {_ANSWERED} FROM inbox WHERE id = :id", id=callback_id)
 
 
 def journal(
@@ -316,7 +323,7 @@ def journal(
     return _newest_first(reader, "SELECT * FROM journal", "id", filters, before_id, limit)
 
 
-def notices(reader: Reader, state: str | None, limit: int) -> list[Row]:
+def notices(reader: Reader, state: NoticeState | None, limit: int) -> list[Row]:
     """Notices, the newest first, with the number of the first payment that a disbursement pays."""
     return list(
         reader.rows(
@@ -325,7 +332,7 @@ def notices(reader: Reader, state: str | None, limit: int) -> list[Row]:
                           WHERE m.disbursement_id = n.subject AND n.kind = 'completed') AS payment_id
               FROM notice n {"WHERE n.state = :state" if state else ""} ORDER BY n.id DESC LIMIT :limit
             """,
-            state=state,
+            state=state and state.value,
             limit=limit,
         )
     )

@@ -18,11 +18,11 @@ from random import Random
 
 from rentpay_cli.store.read import invariants
 
-from rentpay_cli.core.evidence import Moved, NotMoved
-from rentpay_cli.core.payout import HoldKind, PayableKind
+from rentpay_cli.core.evidence import Moved, NotMoved, Source
+from rentpay_cli.core.payout import HoldKind, PayableKind, RefundWay
 from rentpay_cli.errors import RentpayError
 from rentpay_cli.flows import payouts
-from rentpay_cli.flows.learn import Source, learn
+from rentpay_cli.flows.learn import learn
 from rentpay_cli.flows.resolve import read_ruling, resolve
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import payments
@@ -218,12 +218,12 @@ class Walk:
         )
         if self.stage.rows("SELECT id FROM refund WHERE money_in_id = :id AND status <> 'failed'", id=number):
             raise Nothing
-        way = self.chance.choice(["portal", "reversal"])
+        way = self.chance.choice(list(RefundWay))
         with self.rt.database.transaction() as session:
             money = money_in.get(session, number)
             made = refunds.propose(session, money, way=way, reason="walk", by="walk", at=self.stage.now)
             found = refunds.get(session, made)
-            if way == "reversal":
+            if way is RefundWay.REVERSAL:
                 for share in payables.shares_of_money(session, number):
                     disbursements.cancel_proposed(session, [share])
                 refunds.send(session, found, f"refund {made}", self.stage.now)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from rentpay_cli.core.clock import to_milliseconds
+from rentpay_cli.core.float_reading import ReadingSource
 from rentpay_cli.daraja import probe
 from rentpay_cli.errors import MpesaUnreachable
 from rentpay_cli.flows.doctor import Check, examine
@@ -153,7 +154,7 @@ def test_news_and_copies_are_told_with_their_age(healthy: Runtime) -> None:
     with healthy.database.transaction() as session:
         from sqlalchemy import text
 
-        enquiries.note_balances(session, [("Working Account", 900, 700)], "query", NOON)
+        enquiries.note_balances(session, [("Working Account", 900, 700)], ReadingSource.QUERY, NOON)
         made_at = str(to_milliseconds(NOON - timedelta(days=3)))
         session.execute(text("INSERT INTO setting VALUES ('last_backup_at', :value)"), {"value": made_at})
     told = {check.name: (check.result.value, check.text) for check in look(healthy)}

@@ -11,10 +11,21 @@ import pytest
 from sqlalchemy import text
 
 from rentpay_cli.core.attempt import State
+from rentpay_cli.core.callbacks import Address, EnquiryKind
 from rentpay_cli.core.codes import Advice
-from rentpay_cli.core.evidence import Moved, NotMoved
-from rentpay_cli.core.payout import DisbursementStatus, Facts, HoldKind, PayableStatus, PaymentStatus, Refusal, StopKind
-from rentpay_cli.flows.learn import Source, learn
+from rentpay_cli.core.evidence import Moved, NotMoved, Source
+from rentpay_cli.core.payout import (
+    DisbursementStatus,
+    Facts,
+    HoldKind,
+    PayableStatus,
+    PaymentStatus,
+    RefundWay,
+    Refusal,
+    Reversed,
+    StopKind,
+)
+from rentpay_cli.flows.learn import learn
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import enquiries, inbox, payments, stops
 from rentpay_cli.store.write import holds, money_in, payables, refunds
@@ -83,20 +94,20 @@ def unread(stage: Stage) -> None:
 
     stage.rt.new_token = kept
     failed(stage)
-    inbox.append(stage.rt.database, [("payout", tokens[-1], None, b"{}")], stage.now)
+    inbox.append(stage.rt.database, [(Address.PAYOUT, tokens[-1], None, b"{}")], stage.now)
 
 
 def answer_unread(stage: Stage) -> None:
     failed(stage)
     with stage.rt.database.transaction() as session:
-        enquiries.ask(session, "status", "asked", stage.now, 2)
-    inbox.append(stage.rt.database, [("payout", "asked", None, b"{}")], stage.now)
+        enquiries.ask(session, EnquiryKind.STATUS, "asked", stage.now, 2)
+    inbox.append(stage.rt.database, [(Address.PAYOUT, "asked", None, b"{}")], stage.now)
 
 
 def refunding(stage: Stage) -> int:
     with stage.rt.database.transaction() as session:
         money = money_in.get(session, 1)
-        number = refunds.propose(session, money, way="reversal", reason="asked", by="test", at=stage.now)
+        number = refunds.propose(session, money, way=RefundWay.REVERSAL, reason="asked", by="test", at=stage.now)
         return refunds.send(session, refunds.get(session, number), "refund", stage.now)
 
 
@@ -117,7 +128,7 @@ def proposed(stage: Stage) -> None:
 def taken_back(stage: Stage) -> None:
     sent(stage)
     with stage.rt.database.transaction() as session:
-        refunds.reverse(session, payments.get(session, PAYMENT), "refund", stage.now, "test")
+        refunds.reverse(session, payments.get(session, PAYMENT), Reversed.REFUND, stage.now, "test")
 
 
 def by_sql(*statements: str) -> Callable[[Stage], None]:

@@ -12,6 +12,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from rentpay_cli.core.attempt import State, allowed_moves
+from rentpay_cli.core.collect import WayIn
+from rentpay_cli.core.evidence import Source
+from rentpay_cli.core.findings import FindingKind
 from rentpay_cli.core.payout import PaymentStatus, StopKind, Way
 from rentpay_cli.core.transfers import Transfer
 from rentpay_cli.flows.send import Claimed, claim
@@ -64,11 +67,11 @@ def a_share(session: Session) -> int:
     number = payment.id or 0
     money = money_in.book(
         session,
-        way="stk",
+        way=WayIn.STK,
         amount_cents=1_000_000,
         paid_at=NOW,
         at=NOW,
-        learned_by="callback",
+        learned_by=Source.CALLBACK,
         receipt=f"SKA{number:07}",
     )
     payments.move(session, payment, PaymentStatus.SUCCESS, money_in_id=money)
@@ -173,7 +176,7 @@ def test_what_happened_cannot_be_rewritten(rt: Runtime, statement: str) -> None:
     with rt.database.transaction() as session:
         attempts.open_payout(session, a_disbursement(session), 950_000, "token", NOW)
         journal.write(session, NOW, "tester", "something")
-        journal.raise_finding(session, NOW, "kind", "text")
+        journal.raise_finding(session, NOW, FindingKind.MISMATCH, "text")
     inbox.append(rt.database, [("payout", "token", None, b"{}")], NOW)
     refuses(rt, statement)
 
@@ -212,7 +215,7 @@ def test_a_receipt_is_written_once(rt: Runtime) -> None:
 def test_empty_receipts_do_not_collide(rt: Runtime) -> None:
     with rt.database.transaction() as session:
         for _ in range(2):
-            money_in.book(session, way="stk", amount_cents=100, paid_at=NOW, at=NOW, learned_by="query")
+            money_in.book(session, way=WayIn.STK, amount_cents=100, paid_at=NOW, at=NOW, learned_by=Source.QUERY)
 
 
 def test_a_stale_write_changes_nothing(rt: Runtime) -> None:
