@@ -251,6 +251,14 @@ def test_cash_with_us_that_is_undone_after_the_transfer_is_owed_by_the_owner(sta
     assert balances(stage) == {Account.OWNERS: 9500, Account.WORKING: -9500}
 
 
+def test_a_correction_of_money_with_us_gives_no_fee_back(stage: Stage) -> None:
+    money = stage.came(10_000, way="cash")
+    payment = stage.allocated(money, 1, 10_000)
+    undo(stage, money)
+    entry(stage, PayableKind.CORRECTION, 100, payment_id=payment)
+    assert balances(stage) == {Account.OWNERS: -100, Account.OWNER_DEBITS: 100}
+
+
 def test_a_payout_that_comes_back_is_owed_again(stage: Stage) -> None:
     stage.disburse(stage.rent(1))
     stage.moved(stage.newest())
