@@ -23,9 +23,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from rentpay_cli.core.clock import to_milliseconds
-from rentpay_cli.core.collect import Method
 from rentpay_cli.core.money import show_kes
-from rentpay_cli.core.payout import DisbursementStatus, PaymentStatus
 from rentpay_cli.core.redact import printable, redact, without_secrets
 
 BEGINNING = "0" * 64
@@ -198,14 +196,3 @@ def _shown(column: str, value: Value) -> str:
     if column.endswith("_cents") and isinstance(value, int):
         return show_kes(value)
     return printable(str(value), 80)
-
-
-def settled(table: str, row: Mapping[str, Value]) -> Mapping[str, int]:
-    """What a derived row adds to the sums from which the books are drawn up, by their names in `ledger.Facts`."""
-    if table == "payment" and row.get("status") == PaymentStatus.SUCCESS and row.get("method") == Method.MPESA:
-        names = {"collected_cents": "amount_cents", "fee_cents": "fee_cents", "share_cents": "share_cents"}
-    elif table == "disbursement" and row.get("status") == DisbursementStatus.COMPLETED:
-        names = {"paid_out_cents": "amount_cents", "charge_cents": "mpesa_charge_cents"}
-    else:
-        return {}
-    return {name: int(row.get(column) or 0) for name, column in names.items()}

@@ -7,13 +7,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from rentpay_cli.core.journal import BEGINNING, WATCHED, Columns, Entry, changes_in, difference, settled, why_not_next
+from rentpay_cli.core.journal import BEGINNING, WATCHED, Columns, Entry, changes_in, difference, why_not_next
+from rentpay_cli.core.ledger import Fact, facts_of
 from rentpay_cli.core.money import show_kes
 from rentpay_cli.core.redact import printable
 from rentpay_cli.errors import NeedsAttention, WrongUse
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import derived, report_reads
+from rentpay_cli.store import derived
 from rentpay_cli.store.derived import Derived
+from rentpay_cli.store.read import ledger
 
 OnProgress = Callable[[int, int], None]
 """Told how many entries and rows of how many were read."""
@@ -66,7 +68,7 @@ def verify(rt: Runtime, kept: Head | None = None, on_progress: OnProgress = lamb
         with rt.reader.snapshot():
             step = _steps(on_progress, derived.size(rt.reader))
             newest = _check_chain(rt, told, kept, step)
-            sums: Counter[str] = Counter()
+            sums: Counter[Fact] = Counter()
             rows = {table: _check_table(rt, told, table, sums, step) for table in WATCHED}
             _check_sums(rt, sums)
     finally:
@@ -107,7 +109,7 @@ def _why_head_is_missing(kept: Head | None, newest: Head) -> str:
     return "No entry of the journal has the hash that was kept: the journal was cut off or rewritten since."
 
 
-def _check_table(rt: Runtime, told: Derived, table: str, sums: Counter[str], step: Callable[[], None]) -> int:
+def _check_table(rt: Runtime, told: Derived, table: str, sums: Counter[Fact], step: Callable[[], None]) -> int:
     """Compare a table with what was told of it, both by number, and return how many rows it has."""
     count, stated = 0, told.rows(table)
     number, columns = next(stated, _NO_MORE)
@@ -121,7 +123,8 @@ def _check_table(rt: Runtime, told: Derived, table: str, sums: Counter[str], ste
         why = difference(table, columns, row)
         if why:
             raise _does_not_fit(f"{_name(table, number)} does not fit: {why}.")
-        sums.update(settled(table, columns))
+        for fact, cents in facts_of(table, columns, told.row):
+            sums[fact] += cents
         number, columns = next(stated, _NO_MORE)
         count += 1
         step()
@@ -133,16 +136,16 @@ def _check_table(rt: Runtime, told: Derived, table: str, sums: Counter[str], ste
 _NO_MORE: tuple[None, Columns] = (None, {})
 
 
-def _check_sums(rt: Runtime, sums: Counter[str]) -> None:
+def _check_sums(rt: Runtime, sums: Counter[Fact]) -> None:
     """The books that reports show are drawn up from sums over the tables; they must be the sums over the journal."""
     day = derived.day_that_differs(rt.reader)
     if day is not None:
         raise _does_not_fit(f"What is kept as earned on the day {day} is not what its disbursements add up to.")
-    for name, cents in report_reads.ledger_facts(rt.reader).items():
-        if int(cents) != sums[name]:
-            words = name.removesuffix("_cents").replace("_", " ")
-            by_journal, by_tables = show_kes(sums[name]), show_kes(int(cents))
-            raise _does_not_fit(f"The books differ: {words}: {by_journal} by the journal, {by_tables} by the tables.")
+    by_tables = ledger.read_facts(rt.reader)
+    for fact in Fact:
+        if by_tables[fact] != sums[fact]:
+            words, ours, theirs = fact.value.replace("_", " "), show_kes(sums[fact]), show_kes(by_tables[fact])
+            raise _does_not_fit(f"The books differ: {words}: {ours} by the journal, {theirs} by the tables.")
 
 
 def _gone(table: str, number: int) -> str:

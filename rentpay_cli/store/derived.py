@@ -37,6 +37,8 @@ class Derived:
             self._put_down()
 
     def _put_down(self) -> None:
+        if not self._in_hand:
+            return
         rows = [(*row, json.dumps(columns)) for row, columns in sorted(self._in_hand.items(), key=lambda item: item[0])]
         self._file.execute("BEGIN")
         self._file.executemany(
@@ -53,6 +55,12 @@ class Derived:
         query = "SELECT number, columns FROM told WHERE kind = ? ORDER BY number"
         for number, columns in self._file.execute(query, (table,)):
             yield number, json.loads(columns)
+
+    def row(self, table: str, number: int) -> Columns:
+        """One row as it was told; it has no columns if it was not told."""
+        self._put_down()
+        found = self._file.execute("SELECT columns FROM told WHERE kind = ? AND number = ?", (table, number)).fetchone()
+        return {} if found is None else dict(json.loads(found[0]))
 
     def close(self) -> None:
         """Forget everything."""
