@@ -24,26 +24,6 @@ class Attack:
     """The one kind of database that knows such a statement."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hole:
-    """Statements that the model forbids and that the database lets pass."""
-
-    name: str
-    reason: str
-    statements: tuple[str, ...]
-    only: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Deed:
-    """Statements that add to what a query says, because a trigger does something."""
-
-    trigger: str
-    statements: tuple[str, ...]
-    query: str
-    adds: int
-
-
 def attack(rules: str, *statements: str, only: str | None = None) -> Attack:
     """An attack on one rule, or on several with commas between them."""
     return Attack(tuple(rules.split(", ")), statements, only)
@@ -74,7 +54,13 @@ HEALTHY: Mapping[str, Mapping[str, str]] = {
     "disbursement_member": {"disbursement_id": "{proposed_disbursement}", "payable_id": "{free_share}", "live": "1"},
     "enquiry": {"kind": "'balance'", "token_sha256": "'new'", "state": "'asked'", "asked_at": "1"},
     "finding": {"kind": "'mismatch'", "text": "'text'", "found_at": "1"},
-    "hold": {"owner_id": "{other_owner}", "kind": "'evidence'", "reason": "'why'", "placed_by": "'t'", "placed_at": "1"},
+    "hold": {
+        "owner_id": "{other_owner}",
+        "kind": "'evidence'",
+        "reason": "'why'",
+        "placed_by": "'t'",
+        "placed_at": "1",
+    },
     "inbox": {
         **{"path": "'payout'", "token_sha256": "'new'", "body": "'x'", "body_bytes": "1", "copies": "1"},
         **{"received_at": "1", "state": "'new'"},
@@ -443,9 +429,12 @@ CHECKS = (
     attack("check disbursement_whole_shillings", insert("disbursement", shares_cents="950050", amount_cents="950050")),
     attack("check disbursement_settled", insert("disbursement", way="'none'")),
     attack(
-        "check disbursement_settled", f"UPDATE disbursement SET status = 'settled', {ENDED} WHERE id = {{proposed_portal}}"
+        "check disbursement_settled",
+        f"UPDATE disbursement SET status = 'settled', {ENDED} WHERE id = {{proposed_portal}}",
     ),
-    attack("check disbursement_charge", "UPDATE disbursement SET mpesa_charge_cents = -1 WHERE id = {sent_disbursement}"),
+    attack(
+        "check disbursement_charge", "UPDATE disbursement SET mpesa_charge_cents = -1 WHERE id = {sent_disbursement}"
+    ),
     attack("check disbursement_receipt", "UPDATE disbursement SET receipt = 'X' WHERE id = {sent_disbursement}"),
     attack("check disbursement_end", f"UPDATE disbursement SET {ENDED} WHERE id = {{sent_disbursement}}"),
     attack("check disbursement_end", insert("disbursement", completed_day="20261123")),
@@ -467,7 +456,14 @@ CHECKS = (
     attack("check money_in_amount", insert("money_in", amount_cents="0")),
     attack(
         "check money_in_allocated",
-        insert("payment", status="'success'", money_in_id="{free_money}", amount_cents="100", fee_cents="0", share_cents="100"),
+        insert(
+            "payment",
+            status="'success'",
+            money_in_id="{free_money}",
+            amount_cents="100",
+            fee_cents="0",
+            share_cents="100",
+        ),
     ),
     attack(
         "check money_in_allocated",
@@ -574,6 +570,15 @@ UNIQUE = (
         ),
     ),
     attack(
+        "index one_payout",
+        "UPDATE attempt SET state = 'not_moved' WHERE id = {sent_payout}",
+        insert(
+            "attempt",
+            **{"direction": "'payout'", "payment_id": "NULL", "disbursement_id": "{sent_disbursement}"},
+            amount_cents="950000",
+        ),
+    ),
+    attack(
         "index one_refund",
         insert("attempt", direction="'refund'", payment_id="NULL", refund_id="{processing_refund}"),
     ),
@@ -615,9 +620,7 @@ UNIQUE = (
     attack("unique attempt.token_sha256", insert("attempt"), insert("attempt", payment_id="{given_payment}")),
     attack("unique attempt.conversation_id", insert("attempt", conversation_id="'AG_sent'")),
     attack("unique attempt.originator_conversation_id", insert("attempt", originator_conversation_id="'o-sent'")),
-    attack(
-        "unique attempt.checkout_request_id", insert("attempt", checkout_request_id="'ws_CO_254700000000_waiting'")
-    ),
+    attack("unique attempt.checkout_request_id", insert("attempt", checkout_request_id="'ws_CO_254700000000_waiting'")),
     attack(
         "unique disbursement.receipt",
         "UPDATE disbursement SET receipt = 'SKP0000001' WHERE id = {uncharged_disbursement}",
@@ -707,12 +710,25 @@ TRIGGERS = (
     ),
     attack(
         "trigger disbursement_sums",
-        insert("disbursement", payment_count="0", collected_cents="0", fee_cents="0", shares_cents="0", carried_cents="-950000"),
+        insert(
+            "disbursement",
+            payment_count="0",
+            collected_cents="0",
+            fee_cents="0",
+            shares_cents="0",
+            carried_cents="-950000",
+        ),
         sent(),
     ),
     attack(
         "trigger disbursement_sums",
-        *transfer(payment_count="2", collected_cents="2000000", fee_cents="100000", shares_cents="1900000", amount_cents="1900000"),
+        *transfer(
+            payment_count="2",
+            collected_cents="2000000",
+            fee_cents="100000",
+            shares_cents="1900000",
+            amount_cents="1900000",
+        ),
         insert("disbursement_member", disbursement_id="(SELECT max(id) FROM disbursement)", payable_id="{other_share}"),
         sent(),
     ),
@@ -862,7 +878,9 @@ TRIGGERS = (
     ),
     attack("trigger refund_not_moved", "UPDATE refund SET status = 'failed' WHERE id = {processing_refund}"),
     *(
-        attack("trigger refund_moved", f"UPDATE refund SET status = 'completed', completed_at = 1 WHERE id = {{{number}}}")
+        attack(
+            "trigger refund_moved", f"UPDATE refund SET status = 'completed', completed_at = 1 WHERE id = {{{number}}}"
+        )
         for number in ("processing_refund", "failed_refund")
     ),
     *(
@@ -905,343 +923,4 @@ ATTACKS = (
     *CHECKS,
     *UNIQUE,
     *TRIGGERS,
-)
-
-# --- what triggers do ------------------------------------------------------------------------------------------------
-
-ALLOCATED = "SELECT allocated_cents FROM money_in WHERE id = {unallocated_money}"
-EARNED = "SELECT coalesce(sum(fee_cents), 0) FROM revenue_day"
-
-DEEDS = (
-    Deed(
-        "deed money_allocated",
-        ("UPDATE payment SET status = 'success', money_in_id = {unallocated_money} WHERE id = {unasked_payment}",),
-        *(ALLOCATED, 1_000_000),
-    ),
-    Deed(
-        "deed money_allocated",
-        (f"UPDATE payment SET {REVERSED} WHERE id = {{free_payment}}",),
-        *("SELECT allocated_cents FROM money_in WHERE id = {free_money}", -1_000_000),
-    ),
-    Deed(
-        "deed money_allocated_at_once",
-        (insert("payment", status="'success'", money_in_id="{unallocated_money}"),),
-        *(ALLOCATED, 1_000_000),
-    ),
-    Deed(
-        "deed disbursement_earned",
-        (f"UPDATE disbursement SET status = 'completed', {ENDED} WHERE id = {{proposed_portal}}",),
-        *(EARNED, 50_000),
-    ),
-    Deed(
-        "deed share_of_nothing_earned",
-        (
-            insert(
-                "payment",
-                **{"status": "'success'", "money_in_id": "{unallocated_money}"},
-                **{"fee_cents": "1000000", "share_cents": "0"},
-            ),
-            insert(
-                "payable",
-                **{"kind": "'share'", "amount_cents": "0", "payment_id": "(SELECT max(id) FROM payment)"},
-                status="'not_required'",
-            ),
-        ),
-        *(EARNED, 1_000_000),
-    ),
-    Deed(
-        "deed share_of_nothing_taken_back",
-        (f"UPDATE payment SET {REVERSED} WHERE id = {{nothing_payment}}",),
-        *(EARNED, -1_000_000),
-    ),
-    Deed(
-        "deed taken_back",
-        (
-            insert(
-                "payable",
-                **{"kind": "'reversal'", "payment_id": "{completed_payment}", "amount_cents": "-950000"},
-                **{"paybill": "NULL", "account_number": "NULL"},
-            ),
-        ),
-        *(EARNED, -50_000),
-    ),
-    Deed(
-        "deed owner_collected",
-        (
-            *transfer(
-                "{owners_fee}",
-                **{"way": "'none'", "payment_count": "0", "collected_cents": "0", "fee_cents": "0"},
-                **{"shares_cents": "0", "entries_cents": "-50000", "carried_cents": "-50000", "amount_cents": "0"},
-            ),
-            f"UPDATE disbursement SET status = 'settled', {ENDED} WHERE {newest('disbursement')}",
-            "UPDATE payable SET status = 'completed' WHERE id = {owners_fee}",
-        ),
-        *(EARNED, 50_000),
-    ),
-)
-
-# --- states, and how one follows another -----------------------------------------------------------------------------
-
-COMPLETED = f"status = 'completed', {ENDED}"
-
-
-def _moved(attempt: str, state: str) -> str:
-    return f"UPDATE attempt SET state = '{state}' WHERE id = {{{attempt}}}"
-
-
-def _becomes(table: str, number: str, changes: str) -> str:
-    return f"UPDATE {table} SET {changes} WHERE id = {{{number}}}"
-
-
-_AGAIN = transfer("{failed_share}")
-_BY_HAND = (
-    *transfer("{failed_share}", way="'portal'"),
-    f"UPDATE disbursement SET {COMPLETED} WHERE {newest('disbursement')}",
-)
-_FREED = (
-    _moved("sent_payout", "not_moved"),
-    _becomes("disbursement", "sent_disbursement", "status = 'failed'"),
-    "UPDATE disbursement_member SET live = NULL WHERE disbursement_id = {sent_disbursement}",
-)
-_BACK = (
-    _moved("failed_payout", "moved"),
-    "UPDATE disbursement_member SET live = 1 WHERE disbursement_id = {failed_disbursement}",
-)
-
-STATES: Mapping[str, Mapping[str, str]] = {
-    "attempt.state": {
-        **{"sending": "sending_collection", "waiting": "waiting_collection", "unclear": "unclear_collection"},
-        **{"moved": "free_collection", "not_moved": "failed_rent_collection"},
-    },
-    "payment.status": {
-        **{"pending": "unasked_payment", "success": "free_payment", "failed": "failed_rent_payment"},
-        "reversed": "reversed_payment",
-    },
-    "payable.status": {
-        **{"pending": "free_share", "processing": "sent_share", "completed": "completed_share"},
-        **{"failed": "failed_share", "not_required": "cash_by_owner_share"},
-    },
-    "disbursement.status": {
-        **{"proposed": "proposed_disbursement", "processing": "sent_disbursement"},
-        **{"completed": "completed_disbursement", "failed": "failed_disbursement"},
-        **{"cancelled": "cancelled_disbursement", "settled": "settled_disbursement"},
-    },
-    "refund.status": {
-        **{"proposed": "proposed_refund", "processing": "processing_refund", "completed": "completed_refund"},
-        **{"failed": "failed_refund", "cancelled": "cancelled_refund"},
-    },
-    "payout_run.status": {
-        **{"proposed": "proposed_run", "approved": "approved_run", "done": "done_run", "void": "void_run"},
-    },
-}
-"""A row in each state."""
-
-_MONEY = "status = 'success', money_in_id = {unallocated_money}"
-
-MOVES: Mapping[str, Mapping[tuple[str, str], tuple[str, ...]]] = {
-    "attempt.state": {
-        (before, after): (insert("attempt", state=f"'{before}'"), f"UPDATE attempt SET state = '{after}' WHERE {newest('attempt')}")
-        for before, after in (
-            *(("sending", after) for after in ("waiting", "unclear", "moved", "not_moved")),
-            *(("waiting", after) for after in ("unclear", "moved", "not_moved")),
-            *(("unclear", after) for after in ("waiting", "moved", "not_moved")),
-            ("not_moved", "moved"),
-        )
-    },
-    "payment.status": {
-        ("pending", "success"): (_becomes("payment", "unasked_payment", _MONEY),),
-        ("pending", "failed"): (_becomes("payment", "unasked_payment", "status = 'failed'"),),
-        ("failed", "success"): (_becomes("payment", "failed_rent_payment", _MONEY),),
-        ("success", "reversed"): (_becomes("payment", "free_payment", REVERSED),),
-    },
-    "payable.status": {
-        ("pending", "processing"): (
-            sent("{proposed_disbursement}"),
-            _becomes("payable", "proposed_share", "status = 'processing'"),
-        ),
-        ("pending", "completed"): (
-            _becomes("disbursement", "proposed_portal", COMPLETED),
-            _becomes("payable", "by_hand_share", "status = 'completed'"),
-        ),
-        ("pending", "not_required"): (_becomes("payable", "free_share", "status = 'not_required'"),),
-        ("failed", "processing"): (*_AGAIN, sent(), _becomes("payable", "failed_share", "status = 'processing'")),
-        ("failed", "completed"): (*_BY_HAND, _becomes("payable", "failed_share", "status = 'completed'")),
-        ("failed", "not_required"): (_becomes("payable", "failed_share", "status = 'not_required'"),),
-        ("processing", "completed"): (
-            _moved("sent_payout", "moved"),
-            _becomes("disbursement", "sent_disbursement", COMPLETED),
-            _becomes("payable", "sent_share", "status = 'completed'"),
-        ),
-        ("processing", "failed"): (*_FREED, _becomes("payable", "sent_share", "status = 'failed'")),
-    },
-    "disbursement.status": {
-        ("proposed", "processing"): (sent("{disbursement_of_approved_run}"),),
-        ("proposed", "completed"): (_becomes("disbursement", "proposed_portal", COMPLETED),),
-        ("proposed", "settled"): (_becomes("disbursement", "proposed_settlement", f"status = 'settled', {ENDED}"),),
-        ("proposed", "cancelled"): (_becomes("disbursement", "proposed_disbursement", "status = 'cancelled'"),),
-        ("processing", "completed"): (
-            _moved("doubtful_payout", "moved"),
-            _becomes("disbursement", "doubtful_disbursement", COMPLETED),
-        ),
-        ("processing", "failed"): (
-            _moved("doubtful_payout", "not_moved"),
-            _becomes("disbursement", "doubtful_disbursement", "status = 'failed'"),
-        ),
-        ("failed", "completed"): (*_BACK, _becomes("disbursement", "failed_disbursement", COMPLETED)),
-    },
-    "refund.status": {
-        ("proposed", "processing"): (_becomes("refund", "proposed_refund", "status = 'processing'"),),
-        ("proposed", "completed"): (_becomes("refund", "portal_refund", "status = 'completed', completed_at = 1"),),
-        ("proposed", "cancelled"): (_becomes("refund", "proposed_refund", "status = 'cancelled'"),),
-        ("processing", "completed"): (
-            _moved("processing_refund_attempt", "moved"),
-            _becomes("refund", "processing_refund", "status = 'completed', completed_at = 1"),
-        ),
-        ("processing", "failed"): (
-            _moved("processing_refund_attempt", "not_moved"),
-            _becomes("refund", "processing_refund", "status = 'failed'"),
-        ),
-        ("failed", "completed"): (
-            _moved("failed_refund_attempt", "moved"),
-            _becomes("refund", "failed_refund", "status = 'completed', completed_at = 1"),
-        ),
-    },
-    "payout_run.status": {
-        ("proposed", "approved"): (_becomes("payout_run", "proposed_run", "status = 'approved'"),),
-        ("proposed", "void"): (_becomes("payout_run", "proposed_run", "status = 'void'"),),
-        ("approved", "done"): (_becomes("payout_run", "approved_run", "status = 'done'"),),
-        ("approved", "void"): (_becomes("payout_run", "approved_run", "status = 'void'"),),
-    },
-}
-"""Each move that is allowed, made in the way in which it comes about."""
-
-# --- holes -----------------------------------------------------------------------------------------------------------
-
-HOLES = (
-    Hole(
-        "a payment from money on its way back",
-        "payment_refunded looks at UPDATE only: a payment may be inserted as success while its money is refunded",
-        (MONEY_ON_ITS_WAY_BACK, insert("payment", status="'success'", money_in_id="{unallocated_money}")),
-    ),
-    Hole(
-        "a decided change decided otherwise",
-        "what was decided stays so, but paybill_change.state may go from confirmed to cancelled and back",
-        ("UPDATE paybill_change SET state = 'cancelled' WHERE id = {confirmed_change}",),
-    ),
-    Hole(
-        "why a stop was lifted",
-        "what was lifted stays so, but payout_stop.lifted_reason may be rewritten",
-        tuple(f"UPDATE payout_stop SET lifted_reason = '{why}' WHERE id = {{lifted_stop}}" for why in ("one", "two")),
-    ),
-    Hole(
-        "the day of a reversal",
-        "reversed_at is set once and reversed_day is not: the day whose report took the fee back can be rewritten",
-        ("UPDATE payment SET reversed_day = 20200101 WHERE id = {reversed_payment}",),
-    ),
-    Hole(
-        "an access that was revoked",
-        "an access that was revoked can be given back, with its old token and no trace",
-        ("UPDATE access SET revoked_at = NULL, revoked_by = NULL WHERE id = {access_of_former}",),
-    ),
-    Hole(
-        "a number that is no telephone number",
-        "any text may stand in the setting `forgetting`, so that any part of a callback can be blotted out",
-        (
-            insert("setting", name="'forgetting'", value="'was paid'"),
-            "UPDATE inbox SET body = CAST('254700000000 000000000' AS {blob}) WHERE id = {new_callback}",
-        ),
-    ),
-    Hole(
-        "a run of two persons approved by one",
-        "whether the request of a run that needs approval is confirmed is not looked at yet",
-        (
-            insert("payout_run", needs_approval="1"),
-            f"UPDATE payout_run SET status = 'approved' WHERE {newest('payout_run')}",
-        ),
-    ),
-    Hole(
-        "a transfer in the run of another owner",
-        "a run is of one owner, but an approved run lets a transfer to another owner leave",
-        (*transfer("{other_share}", owner_id="{other_owner}", run_id="{approved_run}", number="2"), sent()),
-    ),
-    Hole(
-        "a settlement with rent that goes back",
-        "disbursement_paid looks at processing only: the share of money on its way back can settle a debt",
-        (
-            *transfer("{proposed_refund_share}", way="'none'", amount_cents="0", carried_cents="950000"),
-            f"UPDATE disbursement SET status = 'settled', {ENDED} WHERE {newest('disbursement')}",
-        ),
-    ),
-    Hole(
-        "a refund of money that was returned",
-        "money that an undo returned can be refunded as well",
-        (
-            "UPDATE money_in SET returned_at = 1 WHERE id = {unallocated_money}",
-            MONEY_ON_ITS_WAY_BACK,
-            f"UPDATE refund SET status = 'processing' WHERE {newest('refund')}",
-        ),
-    ),
-    Hole(
-        "a share that goes elsewhere than its transfer",
-        "between the move of the transfer and that of the payable its destination may still be changed",
-        (
-            sent("{proposed_disbursement}"),
-            "UPDATE payable SET status = 'processing', paybill = '600009' WHERE id = {proposed_share}",
-        ),
-    ),
-    Hole(
-        "a finding opened again",
-        "a finding that was closed can be opened again, and when it was closed rewritten",
-        ("UPDATE finding SET closed_at = 1 WHERE id = {finding}",),
-    ),
-    Hole(
-        "a question rewritten",
-        "an enquiry is never deleted, but all of it may be rewritten, such as whose answer it takes",
-        ("UPDATE enquiry SET token_sha256 = 'other', kind = 'status' WHERE id = {balance_question}",),
-    ),
-    Hole(
-        "the number of a row",
-        "the number of a row to which nothing refers may be changed, in every table but the journal",
-        ("UPDATE money_in SET id = 999999 WHERE id = {unallocated_money}",),
-    ),
-    Hole(
-        "a second attempt that replaces the first",
-        "SQLite deletes the row in the way of INSERT OR REPLACE without asking a trigger: a transfer is sent again",
-        (
-            insert(
-                "attempt",
-                **{"direction": "'payout'", "payment_id": "NULL", "disbursement_id": "{being_sent_disbursement}"},
-                amount_cents="950000",
-            ).replace("INSERT", "INSERT OR REPLACE", 1),
-        ),
-        "sqlite",
-    ),
-    Hole(
-        "a second transfer that replaces the first",
-        "SQLite deletes the row in the way of INSERT OR REPLACE without asking a trigger: a member is live elsewhere",
-        (
-            insert("disbursement_member", disbursement_id="{proposed_portal}", payable_id="{proposed_share}").replace(
-                "INSERT", "INSERT OR REPLACE", 1
-            ),
-        ),
-        "sqlite",
-    ),
-    Hole(
-        "a journal entry that replaces another",
-        "SQLite deletes the row in the way of INSERT OR REPLACE without asking a trigger: the journal is rewritten",
-        (insert("journal", id="1").replace("INSERT", "INSERT OR REPLACE", 1),),
-        "sqlite",
-    ),
-    Hole(
-        "half a cent",
-        "SQLite keeps a fraction in a column of whole cents",
-        (insert("payable", amount_cents="5000.5"),),
-        "sqlite",
-    ),
-    Hole(
-        "an amount in words",
-        "SQLite keeps a text in a column of cents, and it is more than any number",
-        (insert("money_in", amount_cents="'a lot'"),),
-        "sqlite",
-    ),
 )

@@ -333,9 +333,7 @@ class _Platform:
         for name in ("completed_refund", "portal_refund_completed"):
             self._reverse(name, "refund")
             self._run("UPDATE payable SET status = 'not_required' WHERE id = :share", share=self.rows[f"{name}_share"])
-            self._run(
-                "UPDATE money_in SET returned_at = :now WHERE id = :money", money=self.rows[f"{name}_money"]
-            )
+            self._run("UPDATE money_in SET returned_at = :now WHERE id = :money", money=self.rows[f"{name}_money"])
         self._learn(self._accepted("reversed"), Moved("SKP0000007", None))
         self._reverse("reversed", "refund")
         self._entry("reversal", PayableKind.REVERSAL, -SHARE_CENTS, payment_id=self.rows["reversed_payment"])
