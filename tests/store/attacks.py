@@ -637,6 +637,22 @@ UNIQUE = (
 
 # --- triggers --------------------------------------------------------------------------------------------------------
 
+PAID_IN_ERROR = {"property_id": "NULL", "paybill": "NULL", "account_number": "NULL"}
+MOVED_AFTER_ALL = (
+    "UPDATE attempt SET state = 'moved' WHERE id = {failed_payout}",
+    insert(
+        "payable",
+        **{**PAID_IN_ERROR, "kind": "'paid_in_error'", "amount_cents": "950000"},
+        disbursement_id="{failed_disbursement}",
+    ),
+    insert(
+        "disbursement_member",
+        **{"disbursement_id": "{failed_disbursement}", "payable_id": "(SELECT max(id) FROM payable)"},
+    ),
+    f"UPDATE disbursement SET status = 'completed', {ENDED}, payment_count = 0, collected_cents = 0, fee_cents = 0,"
+    " shares_cents = 0, entries_cents = 950000 WHERE id = {failed_disbursement}",
+)
+"""A transfer that moved money after all, but not for its member: that was paid in error."""
 MONEY_ON_ITS_WAY_BACK = insert("refund", money_in_id="{unallocated_money}")
 
 TRIGGERS = (
@@ -685,6 +701,11 @@ TRIGGERS = (
     *(
         attack("trigger payable_settled", f"UPDATE payable SET status = 'completed' WHERE id = {{{number}}}")
         for number in ("free_share", "proposed_share", "sent_share", "failed_share")
+    ),
+    attack(
+        "trigger payable_settled",
+        *MOVED_AFTER_ALL,
+        "UPDATE payable SET status = 'completed' WHERE id = {failed_share}",
     ),
     attack("trigger payable_freed", "UPDATE payable SET status = 'failed' WHERE id = {sent_share}"),
     attack("trigger payable_freed", "UPDATE payable SET status = 'not_required' WHERE id = {proposed_share}"),
@@ -830,6 +851,16 @@ TRIGGERS = (
         for number in ("failed_disbursement", "cancelled_disbursement")
     ),
     attack(
+        "trigger disbursement_member_back",
+        "UPDATE attempt SET state = 'moved' WHERE id = {failed_payout}",
+        "UPDATE disbursement_member SET live = 1 WHERE disbursement_id = {cancelled_disbursement}",
+    ),
+    attack(
+        "trigger disbursement_member_back",
+        *MOVED_AFTER_ALL,
+        "UPDATE disbursement_member SET live = 1 WHERE payable_id = {failed_share}",
+    ),
+    attack(
         "trigger attempt_payout",
         insert(
             "attempt",
@@ -860,6 +891,16 @@ TRIGGERS = (
             insert("attempt", direction="'refund'", payment_id="NULL", refund_id="{proposed_refund}", **changes),
         )
         for changes in ({"amount_cents": "999900"}, {"state": "'waiting'"}, {"state": "'moved'"})
+    ),
+    attack(
+        "trigger attempt_refund",
+        insert("money_in", amount_cents="999900"),
+        "UPDATE refund SET status = 'processing' WHERE id = {proposed_refund}",
+        insert(
+            "attempt",
+            **{"direction": "'refund'", "payment_id": "NULL", "refund_id": "{proposed_refund}"},
+            amount_cents="999900",
+        ),
     ),
     attack("trigger refund_begins", insert("refund", status="'processing'")),
     attack("trigger refund_begins", insert("refund", status="'completed'", completed_at="1")),

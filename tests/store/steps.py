@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.store.attacks import ENDED, REVERSED, insert, newest, sent, transfer
+from tests.store.attacks import ENDED, MOVED_AFTER_ALL, PAID_IN_ERROR, REVERSED, SHARE, insert, newest, sent, transfer
 
 # --- states, and how one follows another -----------------------------------------------------------------------------
 
@@ -150,12 +150,6 @@ MOVES: Mapping[str, Mapping[tuple[str, str], tuple[str, ...]]] = {
 
 # --- what is allowed, although it looks much like an attack ----------------------------------------------------------
 
-_ERROR = {
-    "property_id": "NULL",
-    "paybill": "NULL",
-    "account_number": "NULL",
-    "disbursement_id": "{failed_disbursement}",
-}
 _TAKEN_BACK = (
     f"UPDATE payment SET {REVERSED} WHERE id = {{failed_payment}}",
     insert(
@@ -219,15 +213,12 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "a transfer that moved after all, of a share that another one settled": (
         *_BY_HAND,
         "UPDATE payable SET status = 'completed' WHERE id = {failed_share}",
-        "UPDATE attempt SET state = 'moved' WHERE id = {failed_payout}",
-        insert("payable", kind="'paid_in_error'", **{**_ERROR, "amount_cents": "950000"}),
+        *MOVED_AFTER_ALL,
         insert(
-            "disbursement_member",
-            **{"disbursement_id": "{failed_disbursement}", "payable_id": "(SELECT max(id) FROM payable)"},
+            "payable",
+            **{**PAID_IN_ERROR, "kind": "'to_recover'", "amount_cents": "-950000"},
+            disbursement_id="{failed_disbursement}",
         ),
-        insert("payable", kind="'to_recover'", **{**_ERROR, "amount_cents": "-950000"}),
-        f"UPDATE disbursement SET status = 'completed', {ENDED}, payment_count = 0, collected_cents = 0, fee_cents = 0,"
-        " shares_cents = 0, entries_cents = 950000 WHERE id = {failed_disbursement}",
     ),
     "what was owed for rent that an undo gave back": (
         "UPDATE payable SET status = 'not_required' WHERE id = {owners_fee}",
@@ -252,6 +243,35 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "a stop after one that was lifted": (
         "UPDATE payout_stop SET in_force = NULL, lifted_at = 1, lifted_by = 't' WHERE id = {stop_of_all}",
         insert("payout_stop", owner_id="NULL", kind="'person'"),
+    ),
+    "what is set once, for the first time": (
+        "UPDATE attempt SET conversation_id = 'new', originator_conversation_id = 'new', checkout_request_id = 'new',"
+        " sent_at = 1, known_at = 1, first_not_found_at = 1 WHERE id = {being_sent_payout}",
+        "UPDATE payable SET receipt = 'SKX0000001' WHERE id = {opening}",
+        "UPDATE hold SET ended_by = 't', ended_at = 1, ended_reason = 'why' WHERE id = {person_hold_of_owner}",
+        "UPDATE hold SET ended_by = 't', ended_at = 1, ended_reason = 'why' WHERE id = {person_hold_of_property}",
+        insert("hold", owner_id="{owner}", kind="'person'"),
+        insert("hold", owner_id="NULL", property_id="{place}", kind="'person'"),
+        "UPDATE paybill_change SET state = 'confirmed', decided_at = 1, decided_by = 't' WHERE id = {held_change}",
+        "UPDATE money_in SET proved_at = 1, proved_by = 't' WHERE id = {unallocated_money}",
+        "UPDATE money_in SET returned_at = 1 WHERE id = {unallocated_money}",
+    ),
+    "money that was taken back, for another payment": (
+        insert("payment", status="'success'", money_in_id="{reversed_money}"),
+    ),
+    "the rent of a refund that was cancelled, and of one that failed": (
+        *transfer("{cancelled_refund_share}"),
+        sent(),
+        *transfer("{failed_refund_share}"),
+        sent(),
+    ),
+    "several entries of a kind from one payment or transfer": (
+        *(insert("payable", kind="'repair'", payment_id="{reversed_payment}") for _ in range(2)),
+        *(insert("payable", kind="'returned'", disbursement_id="{completed_disbursement}") for _ in range(2)),
+    ),
+    "cents by the bank, and rent that the owner received": (
+        insert("payment", method="'bank'", amount_cents="1000050", share_cents="950050"),
+        insert("money_in", way="'cash'", received_by="'owner'"),
     ),
     "a name that somebody had whose access was revoked": (insert("access", name="'former'"),),
     "a telephone number that is forgotten": (
@@ -300,6 +320,45 @@ DEEDS = (
         *(EARNED, 50_000),
     ),
     Deed(
+        "deed disbursement_earned",
+        (
+            f"UPDATE disbursement SET status = 'completed', {ENDED} WHERE id = {{proposed_portal}}",
+            "UPDATE payable SET status = 'completed' WHERE id = {by_hand_share}",
+        ),
+        *("SELECT sum(disbursements) + sum(charges_not_told) * 1000 + sum(fee_cents) FROM revenue_day", 51_001),
+    ),
+    Deed(
+        "deed disbursement_earned",
+        (
+            "UPDATE disbursement SET mpesa_charge_cents = 7 WHERE id = {proposed_portal}",
+            f"UPDATE disbursement SET status = 'completed', {ENDED} WHERE id = {{proposed_portal}}",
+        ),
+        *("SELECT sum(charges_not_told) * 1000 + sum(charge_cents) FROM revenue_day", 7),
+    ),
+    Deed(
+        "deed disbursement_earned",
+        (f"UPDATE disbursement SET status = 'settled', {ENDED} WHERE id = {{proposed_settlement}}",),
+        *("SELECT sum(disbursements) + sum(charges_not_told) * 1000 + sum(payments) FROM revenue_day", 0),
+    ),
+    Deed(
+        "deed share_of_nothing_earned",
+        (
+            insert("payable", **SHARE),
+            insert("payable", **{**SHARE, "payment_id": "{waiting_payment}"}, status="'not_required'"),
+            insert("payable", **{**SHARE, "payment_id": "{sending_payment}", "amount_cents": "0"}),
+            insert(
+                "payable",
+                **{**SHARE, "payment_id": "{unclear_payment}", "amount_cents": "0", "status": "'not_required'"},
+            ),
+        ),
+        *(EARNED, 0),
+    ),
+    Deed(
+        "deed share_of_nothing_taken_back",
+        (f"UPDATE payment SET {REVERSED} WHERE id = {{free_payment}}",),
+        *(EARNED, 0),
+    ),
+    Deed(
         "deed share_of_nothing_earned",
         (
             insert(
@@ -339,9 +398,10 @@ DEEDS = (
                 **{"way": "'none'", "payment_count": "0", "collected_cents": "0", "fee_cents": "0"},
                 **{"shares_cents": "0", "entries_cents": "-50000", "carried_cents": "-50000", "amount_cents": "0"},
             ),
-            f"UPDATE disbursement SET status = 'settled', {ENDED} WHERE {newest('disbursement')}",
+            "UPDATE disbursement SET status = 'settled', completed_at = 1, completed_day = 20301231"
+            f" WHERE {newest('disbursement')}",
             "UPDATE payable SET status = 'completed' WHERE id = {owners_fee}",
         ),
-        *(EARNED, 50_000),
+        *("SELECT coalesce(sum(fee_cents), 0) FROM revenue_day WHERE day = 20301231", 50_000),
     ),
 )
