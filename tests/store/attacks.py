@@ -139,6 +139,17 @@ def transfer(payable: str = "{free_share}", **changes: str) -> tuple[str, str]:
     return insert("disbursement", **changes), insert("disbursement_member", disbursement_id=number, payable_id=payable)
 
 
+def payout(transfer: str, **changes: str) -> str:
+    """The statement that adds an attempt to send a transfer of one share."""
+    told = {"direction": "'payout'", "payment_id": "NULL", "disbursement_id": transfer, "amount_cents": "950000"}
+    return insert("attempt", **{**told, **changes})
+
+
+def reversal(refund: str, **changes: str) -> str:
+    """The statement that adds an attempt to refund."""
+    return insert("attempt", **{"direction": "'refund'", "payment_id": "NULL", "refund_id": refund, **changes})
+
+
 def sent(number: str | None = None) -> str:
     """That a transfer leaves: the newest one, if none is given."""
     which = newest("disbursement") if number is None else f"id = {number}"
@@ -407,6 +418,30 @@ CHECKS = (
     attack("check attempt_direction", insert("attempt", payment_id="NULL")),
     attack("check attempt_direction", insert("attempt", disbursement_id="{proposed_disbursement}")),
     attack("check attempt_direction", insert("attempt", refund_id="{proposed_refund}")),
+    *(
+        attack(
+            "check attempt_direction",
+            "UPDATE disbursement SET status = 'processing' WHERE id = {proposed_disbursement}",
+            payout("{proposed_disbursement}", **changes),
+        )
+        for changes in (
+            {"direction": "'sideways'"},
+            {"payment_id": "{unasked_payment}"},
+            {"refund_id": "{proposed_refund}"},
+        )
+    ),
+    *(
+        attack(
+            "check attempt_direction",
+            "UPDATE refund SET status = 'processing' WHERE id = {proposed_refund}",
+            reversal("{proposed_refund}", **changes),
+        )
+        for changes in (
+            {"direction": "'sideways'"},
+            {"payment_id": "{unasked_payment}"},
+            {"disbursement_id": "{proposed_disbursement}"},
+        )
+    ),
     attack("check attempt_amount", insert("attempt", amount_cents="0")),
     attack("check attempt_amount", insert("attempt", amount_cents="150")),
     attack("check disbursement_way", insert("disbursement", way="'wire'")),
@@ -431,6 +466,24 @@ CHECKS = (
     attack(
         "check disbursement_settled",
         f"UPDATE disbursement SET status = 'settled', {ENDED} WHERE id = {{proposed_portal}}",
+    ),
+    attack(
+        "check disbursement_settled",
+        insert("payable", kind="'tax'", amount_cents="-7000", paybill="NULL", account_number="NULL"),
+        *transfer(
+            "{opening}",
+            **{"way": "'portal'", "payment_count": "0", "collected_cents": "0", "fee_cents": "0"},
+            **{"shares_cents": "0", "amount_cents": "0"},
+        ),
+        insert(
+            "disbursement_member",
+            **{"disbursement_id": "(SELECT max(id) FROM disbursement)", "payable_id": "(SELECT max(id) FROM payable)"},
+        ),
+        f"UPDATE disbursement SET status = 'settled', {ENDED} WHERE {newest('disbursement')}",
+    ),
+    attack(
+        "trigger disbursement_ways, check disbursement_settled",
+        f"UPDATE disbursement SET status = 'completed', {ENDED} WHERE id = {{proposed_settlement}}",
     ),
     attack(
         "check disbursement_charge", "UPDATE disbursement SET mpesa_charge_cents = -1 WHERE id = {sent_disbursement}"
@@ -483,6 +536,7 @@ CHECKS = (
     attack("check payable_share, check payable_destination", insert("payable", **{**SHARE, "amount_cents": "-1"})),
     attack("check payable_share, check payable_destination", insert("payable", **SHARE, property_id="NULL")),
     attack("check payable_share", insert("payable", amount_cents="0")),
+    attack("check payable_share", insert("payable", amount_cents="0", payment_id="{free_payment}")),
     attack("check payable_account", insert("payable", account_number="NULL")),
     attack("check payable_account", insert("payable", paybill="NULL")),
     attack("check payable_destination", insert("payable", amount_cents="-1")),
@@ -563,24 +617,16 @@ UNIQUE = (
     attack("index one_collection", insert("attempt", payment_id="{failed_rent_payment}")),
     attack(
         "index one_payout",
-        insert(
-            "attempt",
-            **{"direction": "'payout'", "payment_id": "NULL", "disbursement_id": "{sent_disbursement}"},
-            amount_cents="950000",
-        ),
+        payout("{sent_disbursement}"),
     ),
     attack(
         "index one_payout",
         "UPDATE attempt SET state = 'not_moved' WHERE id = {sent_payout}",
-        insert(
-            "attempt",
-            **{"direction": "'payout'", "payment_id": "NULL", "disbursement_id": "{sent_disbursement}"},
-            amount_cents="950000",
-        ),
+        payout("{sent_disbursement}"),
     ),
     attack(
         "index one_refund",
-        insert("attempt", direction="'refund'", payment_id="NULL", refund_id="{processing_refund}"),
+        reversal("{processing_refund}"),
     ),
     attack(
         "index one_entry_of_a_disbursement",
@@ -862,33 +908,25 @@ TRIGGERS = (
     ),
     attack(
         "trigger attempt_payout",
-        insert(
-            "attempt",
-            **{"direction": "'payout'", "payment_id": "NULL", "disbursement_id": "{proposed_disbursement}"},
-            amount_cents="950000",
-        ),
+        payout("{proposed_disbursement}"),
     ),
     *(
         attack(
             "trigger attempt_payout",
             sent("{proposed_disbursement}"),
-            insert(
-                "attempt",
-                **{"direction": "'payout'", "payment_id": "NULL", "disbursement_id": "{proposed_disbursement}"},
-                **{"amount_cents": "950000", **changes},
-            ),
+            payout("{proposed_disbursement}", **changes),
         )
         for changes in ({"amount_cents": "950100"}, {"state": "'waiting'"}, {"state": "'moved'"})
     ),
     attack(
         "trigger attempt_refund",
-        insert("attempt", direction="'refund'", payment_id="NULL", refund_id="{proposed_refund}"),
+        reversal("{proposed_refund}"),
     ),
     *(
         attack(
             "trigger attempt_refund",
             "UPDATE refund SET status = 'processing' WHERE id = {proposed_refund}",
-            insert("attempt", direction="'refund'", payment_id="NULL", refund_id="{proposed_refund}", **changes),
+            reversal("{proposed_refund}", **changes),
         )
         for changes in ({"amount_cents": "999900"}, {"state": "'waiting'"}, {"state": "'moved'"})
     ),
@@ -896,11 +934,7 @@ TRIGGERS = (
         "trigger attempt_refund",
         insert("money_in", amount_cents="999900"),
         "UPDATE refund SET status = 'processing' WHERE id = {proposed_refund}",
-        insert(
-            "attempt",
-            **{"direction": "'refund'", "payment_id": "NULL", "refund_id": "{proposed_refund}"},
-            amount_cents="999900",
-        ),
+        reversal("{proposed_refund}", amount_cents="999900"),
     ),
     attack("trigger refund_begins", insert("refund", status="'processing'")),
     attack("trigger refund_begins", insert("refund", status="'completed'", completed_at="1")),

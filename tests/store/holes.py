@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.store.attacks import ENDED, MONEY_ON_ITS_WAY_BACK, insert, newest, sent, transfer
+from tests.store.attacks import ENDED, MONEY_ON_ITS_WAY_BACK, insert, newest, payout, sent, transfer
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +110,7 @@ HOLES = (
     Hole(
         "a second attempt that replaces the first",
         "SQLite deletes the row in the way of INSERT OR REPLACE without asking a trigger: a transfer is sent again",
-        (
-            insert(
-                "attempt",
-                **{"direction": "'payout'", "payment_id": "NULL", "disbursement_id": "{being_sent_disbursement}"},
-                amount_cents="950000",
-            ).replace("INSERT", "INSERT OR REPLACE", 1),
-        ),
+        (payout("{being_sent_disbursement}").replace("INSERT", "INSERT OR REPLACE", 1),),
         "sqlite",
     ),
     Hole(
