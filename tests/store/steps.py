@@ -298,6 +298,24 @@ class Deed:
 ALLOCATED = "SELECT allocated_cents FROM money_in WHERE id = {unallocated_money}"
 EARNED = "SELECT coalesce(sum(fee_cents), 0) FROM revenue_day"
 
+_PAID = {"status": "'success'", "money_in_id": "{unallocated_money}"}
+_NOTHING = (insert("payment", **_PAID, fee_cents="1000000", share_cents="0"),)
+_OWNERS_NOTHING = (
+    insert("money_in", way="'cash'", received_by="'owner'"),
+    insert(
+        "payment",
+        **{**_PAID, "money_in_id": "(SELECT max(id) FROM money_in)"},
+        **{"method": "'cash'", "fee_cents": "1000000", "share_cents": "0"},
+    ),
+)
+
+
+def _share_of_it(**changes: str) -> str:
+    """The statement that adds the share of the newest payment, of which nothing is to be sent."""
+    share = {**SHARE, "payment_id": "(SELECT max(id) FROM payment)", "amount_cents": "0", "status": "'not_required'"}
+    return insert("payable", **{**share, **changes})
+
+
 DEEDS = (
     Deed(
         "deed money_allocated",
@@ -341,16 +359,25 @@ DEEDS = (
         *("SELECT sum(disbursements) + sum(charges_not_told) * 1000 + sum(payments) FROM revenue_day", 0),
     ),
     Deed(
-        "deed share_of_nothing_earned",
+        "deed disbursement_earned",
         (
-            insert("payable", **SHARE),
-            insert("payable", **{**SHARE, "payment_id": "{waiting_payment}"}, status="'not_required'"),
-            insert("payable", **{**SHARE, "payment_id": "{sending_payment}", "amount_cents": "0"}),
-            insert(
-                "payable",
-                **{**SHARE, "payment_id": "{unclear_payment}", "amount_cents": "0", "status": "'not_required'"},
-            ),
+            "UPDATE disbursement SET receiver_name = 'Somebody'",
+            "UPDATE payment SET note = 'looked at'",
+            "UPDATE payable SET reference = 'looked at'",
         ),
+        *(EARNED, 0),
+    ),
+    *(
+        Deed("deed share_of_nothing_earned", (*of_it, _share_of_it(**changes)), EARNED, 0)
+        for of_it, changes in (
+            (_NOTHING, {"status": "'pending'"}),
+            ((insert("payment", **_PAID),), {"amount_cents": "950000"}),
+            (_OWNERS_NOTHING, {}),
+        )
+    ),
+    Deed(
+        "deed share_of_nothing_taken_back",
+        (*_OWNERS_NOTHING, f"UPDATE payment SET {REVERSED} WHERE {newest('payment')}"),
         *(EARNED, 0),
     ),
     Deed(
@@ -358,25 +385,10 @@ DEEDS = (
         (f"UPDATE payment SET {REVERSED} WHERE id = {{free_payment}}",),
         *(EARNED, 0),
     ),
-    Deed(
-        "deed share_of_nothing_earned",
-        (
-            insert(
-                "payment",
-                **{"status": "'success'", "money_in_id": "{unallocated_money}"},
-                **{"fee_cents": "1000000", "share_cents": "0"},
-            ),
-            insert(
-                "payable",
-                **{"kind": "'share'", "amount_cents": "0", "payment_id": "(SELECT max(id) FROM payment)"},
-                status="'not_required'",
-            ),
-        ),
-        *(EARNED, 1_000_000),
-    ),
+    Deed("deed share_of_nothing_earned", (*_NOTHING, _share_of_it()), EARNED, 1_000_000),
     Deed(
         "deed share_of_nothing_taken_back",
-        (f"UPDATE payment SET {REVERSED} WHERE id = {{nothing_payment}}",),
+        (f"UPDATE payment SET {REVERSED} WHERE id = {{nothing_payment}}", "UPDATE payment SET note = 'looked at'"),
         *(EARNED, -1_000_000),
     ),
     Deed(
@@ -401,6 +413,7 @@ DEEDS = (
             "UPDATE disbursement SET status = 'settled', completed_at = 1, completed_day = 20301231"
             f" WHERE {newest('disbursement')}",
             "UPDATE payable SET status = 'completed' WHERE id = {owners_fee}",
+            "UPDATE payable SET reference = 'looked at'",
         ),
         *("SELECT coalesce(sum(fee_cents), 0) FROM revenue_day WHERE day = 20301231", 50_000),
     ),
