@@ -12,7 +12,7 @@ from tests.store.attacks import ENDED, MONEY_ON_ITS_WAY_BACK, insert, newest, pa
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """Statements that the model forbids and that the database lets pass."""
+    """Statements that the model forbids, or that undo what was written down, and that the database lets pass."""
 
     name: str
     reason: str
@@ -90,6 +90,17 @@ HOLES = (
         (
             sent("{proposed_disbursement}"),
             "UPDATE payable SET status = 'processing', paybill = '600009' WHERE id = {proposed_share}",
+        ),
+    ),
+    Hole(
+        "a share that is not required, settled after all",
+        "a member comes back to what moved after all whatever its status, and a completed transfer has a share that is"
+        " not required, where the model wants a paid_in_error",
+        (
+            "UPDATE payable SET status = 'not_required' WHERE id = {failed_share}",
+            "UPDATE attempt SET state = 'moved' WHERE id = {failed_payout}",
+            "UPDATE disbursement_member SET live = 1 WHERE disbursement_id = {failed_disbursement}",
+            f"UPDATE disbursement SET status = 'completed', {ENDED} WHERE id = {{failed_disbursement}}",
         ),
     ),
     Hole(
