@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -12,7 +13,11 @@ import typer
 from rentpay_cli.cli import completion, documents, sheet, show, terminal
 from rentpay_cli.cli.common import runtime, talk
 from rentpay_cli.core.access import EVERYTHING
+from rentpay_cli.core.attempt import Direction, State
+from rentpay_cli.core.codes import Advice
+from rentpay_cli.core.members import payments_in_words
 from rentpay_cli.core.money import shillings, show_kes
+from rentpay_cli.core.payout import PayableStatus, PaymentStatus, Way
 
 LIST_ROWS = 50
 DAY_LENGTH = len("23 Nov 2026")
@@ -51,22 +56,23 @@ def status(
         row = reads.payment(rt.reader, number)
         assert row is not None  # it was just found
         attempts = reads.attempts(rt.reader, number)
+        transfers = reads.transfers_of(rt.reader, number)
         findings = reads.open_findings(rt.reader, number)
         stop = health_reads.stop_against(rt.reader, row["owner_id"])
         sees_all = rt.scope == EVERYTHING
     if show.wants_json():
-        payouts = [attempt for attempt in attempts if attempt["direction"] == "payout"]
+        payouts = [attempt for attempt in attempts if attempt["direction"] == Direction.PAYOUT]
         show.document(
             payment={
                 **documents.payment(row, reveal=reveal),
-                "attempts": [documents.attempt(each) for each in attempts if each["direction"] == "collection"],
+                "attempts": [documents.attempt(each) for each in attempts if each["direction"] == Direction.COLLECTION],
                 "findings": [{"id": f["id"], "kind": f["kind"], "text": f["text"]} for f in findings],
             },
-            disbursement=documents.disbursement(row, payouts),
+            disbursement=documents.disbursement(row, payouts, transfers),
             payoutsStopped=stop["reason"] if stop else None,
         )
         return
-    waits = stop is not None and row["disbursement_status"] in ("pending", "failed")
+    waits = stop is not None and row["disbursement_status"] in (PayableStatus.PENDING, PayableStatus.FAILED)
     _show_payment(row, attempts, findings, reveal, is_stopped=waits, sees_all=sees_all)
     if stop and waits:
         which = f"Payouts to {row['owner_name']}" if stop["owner_id"] else "All payouts"
@@ -93,7 +99,9 @@ def _watch(rt: Any, number: int) -> None:
 
     def at_rest() -> bool | None:
         row = reads.payment(rt.reader, number)
-        is_open = row is not None and (row["status"] == "pending" or row["disbursement_status"] == "processing")
+        if row is None:
+            return True
+        is_open = row["status"] == PaymentStatus.PENDING or row["disbursement_status"] == PayableStatus.PROCESSING
         return None if is_open else True
 
     try:
@@ -114,7 +122,7 @@ def _show_payment(
     sees_all: bool,
 ) -> None:
     tenant = " ".join(filter(None, (row["tenant_name"], documents.phone(row["phone"], reveal=reveal))))
-    is_due = row["disbursement_status"] not in (None, "not_required")
+    is_due = row["disbursement_status"] not in (None, PayableStatus.NOT_REQUIRED)
     is_tenants = row["share_cents"] is None  # who asks is a tenant, whom the division of the rent does not concern
     show.block(
         f"Payment {row['id']}: {show_kes(row['amount_cents'])}, rent of {row['property_name']}",
@@ -130,7 +138,8 @@ def _show_payment(
             ("Share", "" if is_tenants or not is_due else show_kes(row["share_cents"])),
             ("Owner paid", documents.local(row["completed_at"])),
             ("Owner's receipt", row["transaction_id"] or ""),
-            ("M-Pesa's charge", show_kes(row["mpesa_charge_cents"]) if row["mpesa_charge_cents"] is not None else ""),
+            ("Transfer", "" if is_tenants else _transfer_words(row)),
+            ("M-Pesa's charge", _charge_words(row)),
         ],
     )
     if attempts:
@@ -138,7 +147,7 @@ def _show_payment(
             [("Attempt", "left"), ("Began (EAT)", "whole"), ("State", "status"), ("What is known", "left")],
             [
                 (
-                    f"{'rent in' if each['direction'] == 'collection' else 'payout'} {each['number']}",
+                    f"{'rent in' if each['direction'] == Direction.COLLECTION else 'payout'} {each['number']}",
                     documents.listed(each["created_at"]),
                     documents.STATE_WORDS[each["state"]],
                     _attempt_words(each),
@@ -158,17 +167,45 @@ def _destination(row: documents.Row) -> str:
     return f"paybill {row['owner_paybill']}, account {row['owner_account_number']}"
 
 
+def _others(row: documents.Row) -> list[int]:
+    """The payments that the newest transfer of a share settles beside this one."""
+    return [number for number in row["payments"] if number != row["id"]]
+
+
+def _transfer_words(row: documents.Row) -> str:
+    """With what the share went, where it did not go alone."""
+    with_others = f"together with {payments_in_words(others)}, " if (others := _others(row)) else ""
+    if row["disbursement_way"] == Way.NONE:
+        return f"{with_others}settled without one: no money moved"
+    if others:
+        return f"{with_others}in one transfer of {show_kes(row['transfer_cents'])}"
+    if row["entries_cents"]:
+        entries = show_kes(row["entries_cents"])
+        return f"a transfer of {show_kes(row['transfer_cents'])}, with other amounts of the owner's: {entries}"
+    return "by hand, in M-Pesa's portal" if row["disbursement_way"] == Way.PORTAL else ""
+
+
+def _charge_words(row: documents.Row) -> str:
+    if row["mpesa_charge_cents"] is None:
+        return ""
+    once = ", once for the transfer" if _others(row) else ""
+    return show_kes(row["mpesa_charge_cents"]) + once
+
+
 def _attempt_words(attempt: documents.Row) -> str:
+    shared = attempt["payments"]
+    among = f" For {payments_in_words(shared)}: {show_kes(attempt['amount_cents'])}." if len(shared) > 1 else ""
     if attempt["receipt"]:
-        return f"receipt {attempt['receipt']}"
+        return f"receipt {attempt['receipt']}{'.' if among else ''}{among}"
     code = f" ({attempt['code']})" if attempt["code"] else ""
-    return f"{attempt['reason'] or ''}{code}{_next_check_words(attempt)}".strip()
+    reason = f"{attempt['reason'] or ''}{code}".strip()
+    return f"{reason}{'.' if among and reason and not reason.endswith('.') else ''}{among}{_next_check_words(attempt)}"
 
 
 def _next_check_words(attempt: documents.Row) -> str:
     if not attempt["next_check_at"]:
         return ""
-    if attempt["state"] == "unclear" and not _can_be_asked_about(attempt):
+    if attempt["state"] == State.UNCLEAR and not _can_be_asked_about(attempt):
         return " M-Pesa gave it no id that it could be asked by."
     return f" M-Pesa is asked again at {documents.local(attempt['next_check_at'])}."
 
@@ -178,11 +215,11 @@ def _can_be_asked_about(attempt: documents.Row) -> bool:
 
 
 def _rent_words(row: documents.Row) -> str:
-    if row["status"] == "pending":
-        if row["collection_state"] == "unclear":
+    if row["status"] == PaymentStatus.PENDING:
+        if documents.is_rent_unclear(row):
             return "pending, unclear: M-Pesa gave no answer, the tenant may still pay"
         return "pending: the tenant was asked and M-Pesa has not said yet whether it was paid"
-    if row["status"] == "failed":
+    if row["status"] == PaymentStatus.FAILED:
         return f"failed: {row['failure_reason']} ({row['failure_code']})"
     return "success: the tenant paid" + ("" if row["method"] == "mpesa" else f" outside M-Pesa ({row['method']})")
 
@@ -191,39 +228,42 @@ def _share_words(row: documents.Row) -> str:
     state = documents.disbursement_status(row)
     if row["held_reason"]:
         return f"{state}, held: {row['held_reason']}"
-    if state == "pending":
-        return "pending: not sent" if row["status"] == "success" else ""
-    if state == "processing":
+    if state == PayableStatus.PENDING:
+        return "pending: not sent" if row["status"] == PaymentStatus.SUCCESS else ""
+    if state == PayableStatus.PROCESSING:
         if documents.is_unclear(row):
             return "processing, unclear: it may have been paid; it is not sent again until that is known"
         return "processing: M-Pesa accepted it and has not yet said whether the owner was paid"
-    if state == "failed":
+    if state == PayableStatus.FAILED:
         reason, code = row["disbursement_failure_reason"], row["disbursement_failure_code"]
         return f"failed: {reason} ({code})"
-    return {"completed": "completed: the owner was paid", "not_required": "not_required: nothing to send"}[state]
+    if state == PayableStatus.NOT_REQUIRED:
+        return "not_required: nothing to send"
+    settled = row["disbursement_way"] == Way.NONE
+    return "completed: it settled what the owner owed" if settled else "completed: the owner was paid"
 
 
 def _hint(row: documents.Row, attempts: list[documents.Row]) -> str:
     state = documents.disbursement_status(row)
     if row["held_reason"]:
         return f"Once you have looked at it: rentpay payouts release {row['id']} --reason TEXT"
-    if row["status"] == "success" and state == "pending" and not documents.lacks_receipt(row):
+    if row["status"] == PaymentStatus.SUCCESS and state == PayableStatus.PENDING and not documents.lacks_receipt(row):
         return f"Send it: rentpay disburse {row['id']}"
-    if state == "failed":
-        if row["advice"] == "send again":
+    if state == PayableStatus.FAILED:
+        if row["advice"] == Advice.SEND_AGAIN:
             return f"It may be sent again: rentpay disburse {row['id']}, or all such: rentpay retry-failed"
-        if row["advice"] == "mend first":
+        if row["advice"] == Advice.MEND_FIRST:
             return f"Mend the cause first, then: rentpay disburse {row['id']}"
         return f"Look for it on the paybill's statement; if it is not there: rentpay resolve {row['id']} --not-paid"
-    if documents.is_unclear(row) or row["collection_state"] == "unclear":
-        unclear = [each for each in attempts if each["state"] == "unclear"]
+    if documents.is_unclear(row) or documents.is_rent_unclear(row):
+        unclear = [each for each in attempts if each["state"] == State.UNCLEAR]
         ruling = f"rentpay resolve {row['id']} --paid RECEIPT, or --not-paid --reason TEXT"
         if not any(map(_can_be_asked_about, unclear)):
             return f"M-Pesa cannot be asked about it. Look for it on the paybill's statement, then: {ruling}"
         return f"Ask M-Pesa: rentpay chase. Or rule with the statement in hand: {ruling}"
     if documents.lacks_receipt(row):
         return f"The receipt is on the paybill's statement: rentpay resolve {row['id']} --paid RECEIPT"
-    if row["status"] == "failed":
+    if row["status"] == PaymentStatus.FAILED:
         whom = f" --tenant {row['tenant_id']}" if row["tenant_id"] else " --phone …"
         return f"Ask again: rentpay initiate --property {row['property_id']}{whom}"
     return ""
@@ -260,8 +300,8 @@ def payments(
     from rentpay_cli.flows.look import day_start, one, read_day
     from rentpay_cli.store import reads
 
-    _check_choice("--status", status, ("pending", "success", "failed", "reversed"))
-    _check_choice("--disbursement-status", disbursement_status, tuple(_DISBURSEMENT_STATUSES))
+    _check_choice("--status", status, tuple(PaymentStatus))
+    _check_choice("--disbursement-status", disbursement_status, tuple(PayableStatus))
     wants_csv = sheet.chosen(form)
     first, last = (read_day(text) if text else None for text in (since, until))
     with runtime() as rt:
@@ -307,7 +347,7 @@ def _payment_line(row: documents.Row) -> tuple[str, ...]:
         _minute(row["created_at"]),
         row["property_name"],
         f"{shillings(row['amount_cents']):,}",
-        _marked(row["status"], row["collection_state"] == "unclear"),
+        _marked(row["status"], documents.is_rent_unclear(row)),
         _share(row),
         _short_share(row),
     )
@@ -319,8 +359,8 @@ PAYMENT_COLUMNS = (
     *("failureCode", "failureReason", "note", "ownerPaybill", "ownerAccountNumber", "disbursementStatus"),
     *("disbursementUnclear", "disbursementAmount", "disbursementTransactionId", "disbursementDate"),
     *("disbursementFailureReason", "checkoutRequestId", "merchantRequestId", "disbursementConversationId"),
+    "disbursementPayments",
 )
-_DISBURSEMENT_STATUSES = ("pending", "processing", "completed", "failed", "not_required")
 
 
 def _share(row: documents.Row) -> str:
@@ -380,9 +420,11 @@ def history(
             return
         summary = reads.owner_summary(rt.reader, entry["id"])
         if show.wants_json():
+            seen: set[int] = set()
             show.document_with_list(
                 "disbursements",
-                (documents.history_item(row) for row in found),
+                (documents.history_item(row) for row in _noting_transfers(found, seen)),
+                lambda: {"transfers": [documents.transfer(row) for row in reads.transfers(rt.reader, seen)]},
                 owner={"id": entry["id"], "name": entry["name"]},
                 summary={
                     "totalDisbursed": shillings(int(summary["disbursed_cents"])),
@@ -417,6 +459,14 @@ def history(
     )
 
 
+def _noting_transfers(rows: Iterable[documents.Row], seen: set[int]) -> Iterator[documents.Row]:
+    """The rows; which transfer was the newest of each is put into `seen`."""
+    for row in rows:
+        if row["disbursement_id"] is not None:
+            seen.add(row["disbursement_id"])
+        yield row
+
+
 def _history_line(row: documents.Row) -> tuple[str, ...]:
     return (
         str(row["id"]),
@@ -432,5 +482,5 @@ def _history_line(row: documents.Row) -> tuple[str, ...]:
 HISTORY_COLUMNS = (
     *("paymentId", "propertyName", "tenantName", "amount", "receipt", "platformFee", "disbursementAmount"),
     *("disbursementStatus", "disbursementUnclear", "disbursementTransactionId", "disbursementDate"),
-    "disbursementFailureReason",
+    *("disbursementFailureReason", "payments"),
 )

@@ -7,6 +7,7 @@ changes nothing and becomes a finding for a person.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -17,6 +18,7 @@ from rentpay_cli.core.attempt import RULINGS, Contradiction, Direction, State, n
 from rentpay_cli.core.clock import eat_day
 from rentpay_cli.core.codes import Family, look_up, payout_advice
 from rentpay_cli.core.evidence import Acknowledged, Evidence, Moved, NotMoved, Overdue, Refused, Unanswered
+from rentpay_cli.core.members import if_several, payments_in_words
 from rentpay_cli.core.money import show_kes
 from rentpay_cli.core.notices import OWNER, Audience
 from rentpay_cli.core.paybill import same_organisation
@@ -63,7 +65,8 @@ def learn_about(
     """The same as `learn`, for an attempt that the caller has locked."""
     if _may_stop_payouts(attempt, evidence):
         lock_payouts(session, alone=True)  # before the rows that a claim locks: no lock is taken out of order
-    payment_id = payment_of(session, attempt)
+    about = payments_of(session, attempt)
+    payment_id = about[0] if about else None
     state = State(attempt.state)
     disbelieved = _why_not_believed(session, attempt, evidence)
     after = _ruled(state, evidence) if source is Source.RULING else next_state(state, evidence)
@@ -71,23 +74,23 @@ def learn_about(
         disbelieved = f"it says {_words(evidence)}, but the attempt is already {state.value}"
     if disbelieved or isinstance(after, Contradiction):
         kind = "contradiction" if isinstance(after, Contradiction) else "mismatch"
-        text = f"A {source.value} about {_which(session, attempt, payment_id)} was not believed: {disbelieved}."
+        text = f"A {source.value} about {_which(session, attempt, about)} was not believed: {disbelieved}."
         journal.raise_finding(session, at, kind, text, payment_id=payment_id, attempt_id=attempt.id)
         if state is State.NOT_MOVED and isinstance(evidence, Moved):
             _hold_members(session, attempt, text, at)
-        _write_journal(session, at, actor, source, attempt, payment_id, evidence, state, disbelieved)
+        _write_journal(session, at, actor, source, attempt, about, evidence, state, disbelieved)
         return Learned(state, payment_id, disbelieved)
     changes = _facts(attempt, evidence)
-    _drop_ids_of_others(session, attempt, changes, payment_id, at)
+    _drop_ids_of_others(session, attempt, changes, about, at)
     if after is not state:
         changes["learned_by"] = source.value
     if changes or _is_new_receipt(session, attempt, evidence):
         attempts.move(session, attempt, after, at, **changes)
         if isinstance(evidence, Moved | Refused | NotMoved):  # the rest says nothing about the money
-            _follow(session, attempt, payment_id, state, after, evidence, source, actor, at)
-        _write_journal(session, at, actor, source, attempt, payment_id, evidence, state)
+            _follow(session, attempt, about, state, after, evidence, source, actor, at)
+        _write_journal(session, at, actor, source, attempt, about, evidence, state)
     if isinstance(evidence, Moved) and attempt.disbursement_id is not None:
-        _check_receiver(session, attempt, payment_id, evidence.receiver_name, at)
+        _check_receiver(session, attempt, about, evidence.receiver_name, at)
     return Learned(after, payment_id, news=after is not state)
 
 
@@ -103,16 +106,16 @@ def _ruled(state: State, evidence: Evidence) -> State | Contradiction:
     return wanted if (state, wanted) in RULINGS else Contradiction(state, evidence)
 
 
-def payment_of(session: Session, attempt: Attempt) -> int | None:
-    """The number of the payment that the attempt is about; the first, if its transfer settles several, or none."""
-    if attempt.disbursement_id is None:
-        return attempt.payment_id
-    return disbursements.first_payment(session, attempt.disbursement_id)
+def payments_of(session: Session, attempt: Attempt) -> list[int]:
+    """The numbers of the payments that the attempt is about: several, if its transfer settles several; or none."""
+    if attempt.disbursement_id is not None:
+        return disbursements.payment_numbers(session, attempt.disbursement_id)
+    return [] if attempt.payment_id is None else [attempt.payment_id]
 
 
-def _which(session: Session, attempt: Attempt, payment_id: int | None) -> str:
+def _which(session: Session, attempt: Attempt, about: Sequence[int]) -> str:
     number = disbursements.number_of_try(session, attempt.disbursement_id) if attempt.disbursement_id else 1
-    whose = f"payment {payment_id}" if payment_id else f"disbursement {attempt.disbursement_id}"
+    whose = payments_in_words(about) if about else f"disbursement {attempt.disbursement_id}"
     return f"attempt {number} of {whose}"
 
 
@@ -159,11 +162,12 @@ def _facts(attempt: Attempt, evidence: Evidence) -> dict[str, object]:
 
 
 def _drop_ids_of_others(
-    session: Session, attempt: Attempt, changes: dict[str, object], payment_id: int | None, at: datetime
+    session: Session, attempt: Attempt, changes: dict[str, object], about: Sequence[int], at: datetime
 ) -> None:
     """Leave out ids that M-Pesa already gave to another attempt: they name neither of the two."""
+    payment_id = about[0] if about else None
     for name in attempts.ids_in_use(session, changes, attempt.id):
-        text = f"M-Pesa gave {_which(session, attempt, payment_id)} a {name} that another attempt already has."
+        text = f"M-Pesa gave {_which(session, attempt, about)} a {name} that another attempt already has."
         journal.raise_finding(session, at, "repeated id", text, payment_id=payment_id, attempt_id=attempt.id)
         del changes[name]
 
@@ -171,7 +175,7 @@ def _drop_ids_of_others(
 def _follow(
     session: Session,
     attempt: Attempt,
-    payment_id: int | None,
+    about: Sequence[int],
     before: State,
     after: State,
     evidence: Moved | Refused | NotMoved,
@@ -198,7 +202,7 @@ def _follow(
             case Moved() if evidence.receipt and disbursement.receipt is None:
                 disbursements.note_receipt(session, disbursement, evidence.receipt)
             case Refused() | NotMoved() if after is not before:
-                _not_paid_out(session, attempt, disbursement, payment_id, evidence, at)
+                _not_paid_out(session, attempt, disbursement, about, evidence, at)
 
 
 def _collected(
@@ -251,7 +255,7 @@ def _not_paid_out(
     session: Session,
     attempt: Attempt,
     disbursement: Disbursement,
-    payment_id: int | None,
+    about: Sequence[int],
     evidence: Refused | NotMoved,
     at: datetime,
 ) -> None:
@@ -262,19 +266,20 @@ def _not_paid_out(
         failure_reason=evidence.text,
         advice=payout_advice(evidence.code).value,
     )
-    words = _failure(payment_id, attempt.amount_cents, evidence)
+    words = _failure(about, attempt.amount_cents, evidence)
     notices.put(session, "failed", attempt.id or 0, Audience.OPERATOR, at, words)
     _stop_payouts_if_needed(session, evidence, at)
 
 
-def _failure(payment_id: int | None, amount_cents: int, evidence: Refused | NotMoved) -> str:
+def _failure(about: Sequence[int], amount_cents: int, evidence: Refused | NotMoved) -> str:
     why = f"{evidence.text} ({evidence.code})" if evidence.code else evidence.text
-    if payment_id is None:
+    if not about:
         return f"A payout of {show_kes(amount_cents)} failed: {why}. rentpay health"
-    return f"Payment {payment_id}: the payout of {show_kes(amount_cents)} failed: {why}. rentpay status {payment_id}"
+    whose = payments_in_words(about).capitalize()
+    return f"{whose}: the payout of {show_kes(amount_cents)} failed: {why}. rentpay status {about[0]}"
 
 
-def _check_receiver(session: Session, attempt: Attempt, payment_id: int | None, name: str | None, at: datetime) -> None:
+def _check_receiver(session: Session, attempt: Attempt, about: Sequence[int], name: str | None, at: datetime) -> None:
     """Note whom M-Pesa says that it paid; if a person confirmed another name, payouts to that owner stop."""
     if name is None:
         return
@@ -288,13 +293,24 @@ def _check_receiver(session: Session, attempt: Attempt, payment_id: int | None, 
     others = sorted(known for known in confirmed if known and not same_organisation(name, known, paybill))
     if not others:
         return
+    payment_id = about[0] if about else None
+    whose = payments_in_words(about) if about else f"disbursement {disbursement.id}"
     reason = (
-        f"M-Pesa says that payment {payment_id} was paid to '{name}', "
+        f"M-Pesa says that {whose} {'were' if len(about) > 1 else 'was'} paid to '{name}', "
         f"but the confirmed name of paybill {paybill} is '{others[0]}'"
     )
     owner = register.find(session, Owner, str(disbursement.owner_id))
     if stops.stop(session, StopKind.RECEIVER, reason, "rentpay", at, owner_id=owner.id) is not None:
-        journal.write(session, at, "rentpay", "payouts stopped", payment_id=payment_id, reason=reason, owner=owner.id)
+        journal.write(
+            session,
+            at,
+            "rentpay",
+            "payouts stopped",
+            payment_id=payment_id,
+            reason=reason,
+            owner=owner.id,
+            payments=if_several(about),
+        )
     text = f"{reason}. Payouts to {owner.name} are stopped."
     journal.raise_finding(session, at, OTHER_RECEIVER, text, payment_id=payment_id, attempt_id=attempt.id)
 
@@ -338,7 +354,7 @@ def _write_journal(
     actor: str,
     source: Source,
     attempt: Attempt,
-    payment_id: int | None,
+    about: Sequence[int],
     evidence: Evidence,
     before: State,
     disbelieved: str = "",
@@ -348,7 +364,7 @@ def _write_journal(
         at,
         actor,
         "disbelieved" if disbelieved else "learned",
-        payment_id=payment_id,
+        payment_id=about[0] if about else None,
         attempt_id=attempt.id,
         source=source.value,
         evidence=_words(evidence),
@@ -358,6 +374,7 @@ def _write_journal(
         receipt=evidence.receipt if isinstance(evidence, Moved) else None,
         code=evidence.code if isinstance(evidence, Refused | NotMoved) else None,
         text=disbelieved or getattr(evidence, "text", None) or getattr(evidence, "reason", None),
+        payments=if_several(about),
     )
 
 

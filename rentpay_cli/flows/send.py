@@ -26,6 +26,7 @@ from rentpay_cli.core.clock import eat_midnight
 from rentpay_cli.core.codes import Advice
 from rentpay_cli.core.evidence import Acknowledged, Refused, Unanswered
 from rentpay_cli.core.limits import REPEATED, SentToday, why_held
+from rentpay_cli.core.members import if_several
 from rentpay_cli.core.payout import WORDS, HoldKind, Refusal, Way, why_not
 from rentpay_cli.core.transfers import Due, Transfer, form
 from rentpay_cli.errors import BadDatabase
@@ -163,7 +164,7 @@ def claim(
             held = _why_held(rt, session, share, transfer.amount_cents, at)
             if held is not None:
                 return _hold(rt, session, share, *held, at)
-            return _write_intention(rt, session, transfer, members, share, at)
+            return write_intention(rt, session, transfer, members, at)
     except (StaleWrite, IntegrityError) as error:  # the database knows better: something has the share
         if isinstance(error, IntegrityError) and not disbursements.is_taken(error):
             raise
@@ -220,14 +221,11 @@ def _hold(rt: Runtime, session: Session, share: Candidate, kind: HoldKind, becau
     return Held(payment_id, because)
 
 
-def _write_intention(
-    rt: Runtime,
-    session: Session,
-    transfer: Transfer,
-    members: Sequence[Candidate],
-    share: Candidate,
-    at: datetime,
+def write_intention(
+    rt: Runtime, session: Session, transfer: Transfer, members: Sequence[Candidate], at: datetime
 ) -> Claimed:
+    """Write down a transfer of these members, which are locked and may be sent, as one that is about to leave."""
+    paid = [each.payment_id for each in members if each.is_share and each.payment_id]
     token = rt.new_token()
     paybill, account_number = transfer.destination or ("", "")
     brake.credential_since(session, credential_digest(rt), at)
@@ -241,16 +239,17 @@ def _write_intention(
         at,
         rt.actor,
         "payout intended",
-        payment_id=share.payment_id,
+        payment_id=paid[0] if paid else None,
         attempt_id=attempt_id,
         amount_cents=transfer.amount_cents,
         paybill=paybill,
         account_number=account_number,
         number=number,
-        payables=[each.payable_id for each in members] if len(members) > 1 else None,
+        payables=if_several([each.payable_id for each in members]),
+        payments=if_several(paid),
     )
     return Claimed(
-        share.payment_id or 0,
+        paid[0] if paid else 0,
         disbursement_id,
         attempt_id,
         number,
