@@ -227,7 +227,12 @@ def stop(
 
 
 @payouts.command("resume", cls=Command)
-def resume(owner: _OneOwner = None) -> None:
+def resume(
+    owner: _OneOwner = None,
+    reason: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Why they may leave again, for the books.", show_default=False)
+    ] = None,
+) -> None:
     """Let payouts leave again, or those to one owner, once what stopped them is mended.
 
     After 2001 or 8006 make sure that the operator's password, its certificate and its role are right: a few more wrong
@@ -236,9 +241,10 @@ def resume(owner: _OneOwner = None) -> None:
     Examples:
     rentpay payouts resume
     rentpay payouts resume --owner "Wanjiru Kamau"
+    rentpay payouts resume --reason "new password, tried on the portal"
     """
     if owner is not None:
-        _resume_owner(owner)
+        _resume_owner(owner, reason)
         return
     from rentpay_cli.core.payout import StopKind
     from rentpay_cli.flows.payouts import resume_payouts
@@ -256,24 +262,24 @@ def resume(owner: _OneOwner = None) -> None:
             confirm(f"{words} Let them leave?")
         else:
             confirm_in_production(rt, "Let payouts leave again?")
-        reason = resume_payouts(rt)
+        stopped_because = resume_payouts(rt, reason=reason)
     if show.wants_json():
         show.document(
             message="Payouts resumed",
             stopped=False,
-            reason=reason,
+            reason=stopped_because,
             unsent=int(unsent["payouts"]),
             unsentAmount=shillings(int(unsent["cents"])),
         )
         return
-    show.line(f"Payouts may leave again. They had been stopped because: {reason}")
+    show.line(f"Payouts may leave again. They had been stopped because: {stopped_because}")
     if is_restored:
         show.next_step("See what waits: rentpay payments --disbursement-status pending")
     else:
         show.next_step("Send what failed: rentpay retry-failed --include mend-first --dry-run")
 
 
-def _resume_owner(reference: str) -> None:
+def _resume_owner(reference: str, reason: str | None) -> None:
     from rentpay_cli.flows.look import one
     from rentpay_cli.flows.payouts import resume_payouts
     from rentpay_cli.store import health_reads
@@ -282,12 +288,12 @@ def _resume_owner(reference: str) -> None:
         say_environment(rt)
         owner = str(one(rt, "owner", reference)["name"])
         confirm_in_production(rt, f"Let payouts to {owner} leave again?")
-        reason = resume_payouts(rt, owner)
+        stopped_because = resume_payouts(rt, owner, reason=reason)
         is_stopped = health_reads.stop_in_force(rt.reader) is not None
     if show.wants_json():
-        show.document(message="Payouts resumed", stopped=is_stopped, owner=owner, reason=reason)
+        show.document(message="Payouts resumed", stopped=is_stopped, owner=owner, reason=stopped_because)
         return
-    show.line(f"Payouts to {owner} may leave again. They had been stopped because: {reason}")
+    show.line(f"Payouts to {owner} may leave again. They had been stopped because: {stopped_because}")
     if is_stopped:
         show.next_step("All payouts are stopped, still: rentpay payouts show")
     else:

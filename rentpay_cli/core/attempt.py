@@ -28,10 +28,11 @@ class State(StrEnum):
 
 
 class Direction(StrEnum):
-    """Which way the money goes: a tenant's rent in, or an owner's share out."""
+    """Which way the money goes: a tenant's rent in, an owner's share out, or a tenant's money back."""
 
     COLLECTION = "collection"
     PAYOUT = "payout"
+    REFUND = "refund"
 
 
 @dataclass(frozen=True, slots=True)

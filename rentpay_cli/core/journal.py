@@ -66,13 +66,22 @@ WATCHED: Mapping[str, tuple[str, ...]] = {
         *("amount_cents", "conversation_id", "originator_conversation_id", "code", "created_at"),
     ),
     "inbox": ("path", "token_sha256", "source_ip", "body", "received_at", "state"),
-    "enquiry": ("kind", "attempt_id", "token_sha256", "state"),
+    "enquiry": ("kind", "attempt_id", "money_in_id", "token_sha256", "state"),
     "payout_stop": ("in_force", "owner_id", "kind"),
     "property": ("owner_id", "paybill", "account_number", "paybill_name", "rent_cents", "fee_percentage"),
-    "paybill_change": ("property_id", "paybill", "account_number", "organisation_name", "state"),
+    "destination_change": (
+        *("property_id", "payable_id", "paybill", "account_number", "owner_id", "fee_percentage", "from_paybill"),
+        *("from_account_number", "from_owner_id", "from_fee_percentage", "organisation_name", "state"),
+    ),
+    "known_destination": ("paybill", "account_number", "name", "confirmed_by", "confirmed_at"),
+    "request": (
+        *("kind", "destination_change_id", "attempt_id", "hold_id", "payout_stop_id", "access_id", "refund_id"),
+        *("payout_run_id", "money_in_id", "digest", "needs_two", "asked_by_id", "asked_at", "state", "decided_by_id"),
+        "decided_at",
+    ),
     "access": ("role", "owner_id", "tenant_id", "salt", "token_hash", "revoked_at"),
     "balance_reading": ("account", "current_cents", "available_cents", "source", "read_at"),
-    "finding": ("kind", "payment_id", "attempt_id"),
+    "finding": ("kind", "payment_id", "attempt_id", "disbursement_id", "money_in_id", "closed_at"),
 }
 """The columns that the journal answers for. Names, telephone numbers and notes are not among them: who is forgotten
 must not live on in the journal."""

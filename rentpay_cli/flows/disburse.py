@@ -46,7 +46,7 @@ def preview(rt: Runtime, payment_id: int) -> Preview | NotSent:
             reason = why_not(nothing)
             assert reason is not None  # a payment that succeeded has a share
             return NotSent(payment_id, reason, WORDS[reason])
-        plan = intend(session, share, rt.now(), mended=MENDED)
+        plan = intend(session, share, rt.now(), own=rt.settings.short_code, mended=MENDED)
         if isinstance(plan, NotSent):
             return plan
         paybill, account_number = plan.transfer.destination or ("", "")
@@ -132,7 +132,13 @@ def plan_retry(
         if owner is not None and stop is not None:
             return Stopped(stop.reason, owner_id, owner.name)
         chosen = payables.waiting(
-            session, PayableStatus.FAILED, now=rt.now(), advices=advices, owner_id=owner_id, limit=limit
+            session,
+            PayableStatus.FAILED,
+            now=rt.now(),
+            own=rt.settings.short_code,
+            advices=advices,
+            owner_id=owner_id,
+            limit=limit,
         )
         every = payables.count_failed(session, owner_id=owner_id)
     known = health_reads.last_float(rt.reader)
@@ -142,7 +148,10 @@ def plan_retry(
 def due(rt: Runtime, limit: int, after: int = 0) -> list[Waiting]:
     """The oldest shares that were never sent and may leave now; `after` is the number of the last one that was seen."""
     with rt.database.transaction() as session:
-        return payables.waiting(session, PayableStatus.PENDING, now=rt.now(), is_due=True, after=after, limit=limit)
+        own = rt.settings.short_code
+        return payables.waiting(
+            session, PayableStatus.PENDING, now=rt.now(), own=own, is_due=True, after=after, limit=limit
+        )
 
 
 def stop_of_all(rt: Runtime) -> Stopped | None:

@@ -26,7 +26,7 @@ from rentpay_cli.core.payout import HoldKind, PaymentStatus, StopKind
 from rentpay_cli.store import attempts, journal, notices, payments, register, stops
 from rentpay_cli.store.engine import lock_payouts
 from rentpay_cli.store.tables import Attempt, Disbursement, Owner, Payment
-from rentpay_cli.store.write import disbursements, holds, money_in, payables
+from rentpay_cli.store.write import disbursements, holds, money_in, payables, refunds
 
 OTHER_RECEIVER = "other receiver"
 """The finding that M-Pesa paid somebody of another name than a person confirmed."""
@@ -108,6 +108,8 @@ def _ruled(state: State, evidence: Evidence) -> State | Contradiction:
 
 def payments_of(session: Session, attempt: Attempt) -> list[int]:
     """The numbers of the payments that the attempt is about: several, if its transfer settles several; or none."""
+    if attempt.refund_id is not None:
+        return payments.of_money(session, refunds.get(session, attempt.refund_id).money_in_id)
     if attempt.disbursement_id is not None:
         return disbursements.payment_numbers(session, attempt.disbursement_id)
     return [] if attempt.payment_id is None else [attempt.payment_id]
@@ -121,9 +123,13 @@ def _which(session: Session, attempt: Attempt, about: Sequence[int]) -> str:
 
 def _hold_members(session: Session, attempt: Attempt, why: str, at: datetime) -> None:
     """Hold what the attempt was to pay until a person rules: it counts as not paid, and something says that it is."""
-    if attempt.disbursement_id is None:
+    if attempt.disbursement_id is not None:
+        members = disbursements.every_member_of(session, attempt.disbursement_id)
+    elif attempt.refund_id is not None:
+        members = payables.shares_of_money(session, refunds.get(session, attempt.refund_id).money_in_id)
+    else:
         return
-    for payable in payables.lock(session, disbursements.every_member_of(session, attempt.disbursement_id)):
+    for payable in payables.lock(session, members):
         holds.place(session, HoldKind.EVIDENCE, why, "rentpay", at, payable_id=payable.id)
 
 
@@ -183,26 +189,47 @@ def _follow(
     actor: str,
     at: datetime,
 ) -> None:
-    """Let the payment or the transfer follow its attempt."""
+    """Let the payment, the transfer or the refund follow its attempt."""
+    is_news = after is not before
     if attempt.payment_id is not None:
         payment = payments.get(session, attempt.payment_id)
-        match evidence:
-            case Moved() if after is not before:
-                _collected(session, attempt, payment, evidence, source, actor, at)
-            case Moved() if evidence.receipt and payment.money_in_id is not None:
-                money_in.note_receipt(session, money_in.get(session, payment.money_in_id), evidence.receipt)
-            case Refused() | NotMoved() if after is not before:
-                failure = {"failure_code": evidence.code, "failure_reason": evidence.text}
-                payments.move(session, payment, PaymentStatus.FAILED, **failure)
+        _payment_follows(session, attempt, payment, is_news, evidence, source, actor, at)
     elif attempt.disbursement_id is not None:
         disbursement = disbursements.get(session, attempt.disbursement_id)
         match evidence:
-            case Moved() if after is not before:
+            case Moved() if is_news:
                 _paid_out(session, disbursement, before, evidence, actor, at)
             case Moved() if evidence.receipt and disbursement.receipt is None:
                 disbursements.note_receipt(session, disbursement, evidence.receipt)
-            case Refused() | NotMoved() if after is not before:
-                _not_paid_out(session, attempt, disbursement, about, evidence, at)
+            case Refused() | NotMoved() if is_news:
+                _not_paid_out(session, attempt, disbursement, about, evidence, actor, at)
+    elif attempt.refund_id is not None and is_news:
+        refund = refunds.get(session, attempt.refund_id)
+        if isinstance(evidence, Moved):
+            moved_at = evidence.moved_at or at
+            refunds.complete(session, refund, at, actor, receipt=evidence.receipt, moved_at=moved_at)
+        else:
+            refunds.fail(session, refund)
+
+
+def _payment_follows(
+    session: Session,
+    attempt: Attempt,
+    payment: Payment,
+    is_news: bool,
+    evidence: Moved | Refused | NotMoved,
+    source: Source,
+    actor: str,
+    at: datetime,
+) -> None:
+    match evidence:
+        case Moved() if is_news:
+            _collected(session, attempt, payment, evidence, source, actor, at)
+        case Moved() if evidence.receipt and payment.money_in_id is not None:
+            money_in.note_receipt(session, money_in.get(session, payment.money_in_id), evidence.receipt)
+        case Refused() | NotMoved() if is_news:
+            failure = {"failure_code": evidence.code, "failure_reason": evidence.text}
+            payments.move(session, payment, PaymentStatus.FAILED, **failure)
 
 
 def _collected(
@@ -257,11 +284,14 @@ def _not_paid_out(
     disbursement: Disbursement,
     about: Sequence[int],
     evidence: Refused | NotMoved,
+    actor: str,
     at: datetime,
 ) -> None:
     disbursements.fail(
         session,
         disbursement,
+        at,
+        actor,
         failure_code=evidence.code,
         failure_reason=evidence.text,
         advice=payout_advice(evidence.code).value,

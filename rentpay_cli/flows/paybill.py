@@ -14,7 +14,7 @@ from rentpay_cli.errors import BadConfiguration, NotAllowed, RuleRefused
 from rentpay_cli.flows.look import one
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import access, journal, readonly, reads, register
-from rentpay_cli.store.tables import PaybillChange, Property
+from rentpay_cli.store.tables import DestinationChange, Property
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,12 @@ def hold_change(
 ) -> None:
     """Write down a new destination, which is not used until it is confirmed; raises `RuleRefused` for a second one."""
     refuse_second_change(session, entry)
-    change = PaybillChange(
+    change = DestinationChange(
         property_id=entry.id or 0,
         paybill=paybill,
         account_number=account_number,
+        from_paybill=entry.paybill,
+        from_account_number=entry.account_number,
         organisation_name=looked_up.name,
         state="held",
         asked_by=rt.actor,
@@ -176,7 +178,7 @@ def confirm(rt: Runtime, proposed: Proposal) -> None:
                 before=proposed.confirmed_name,
             )
             return
-        _refuse_the_same_admin(rt, session, change.asked_by, change.property_id)
+        _refuse_the_same_admin(rt, session, change.asked_by, proposed.property_id)
         before = {"paybill": entry.paybill, "account_number": entry.account_number, "name": entry.paybill_name}
         register.change(
             session,
@@ -217,7 +219,7 @@ def _refuse_the_same_admin(rt: Runtime, session: Session, asked_by: str, propert
         )
 
 
-def _decide(rt: Runtime, change: PaybillChange, state: str) -> None:
+def _decide(rt: Runtime, change: DestinationChange, state: str) -> None:
     change.state, change.decided_by, change.decided_at = state, rt.actor, rt.now()
 
 
@@ -226,7 +228,7 @@ def _write_journal(
     session: Session,
     event: str,
     entry: Property,
-    change: PaybillChange,
+    change: DestinationChange,
     before: dict[str, str | None] | None = None,
 ) -> None:
     journal.write(

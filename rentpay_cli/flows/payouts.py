@@ -32,21 +32,26 @@ def stop_payouts(
         journal.write(session, rt.now(), rt.actor, "payouts stopped", reason=text, owner=owner.id if owner else None)
 
 
-def resume_payouts(rt: Runtime, owner_reference: str | None = None) -> str:
+def resume_payouts(rt: Runtime, owner_reference: str | None = None, *, reason: str | None = None) -> str:
     """Let payouts leave again, or those to one owner, and return why they were stopped, the first reason first.
+
+    `reason` is why they may leave again, for the books.
 
     Raises `RuleRefused` if they are not stopped.
     """
     with rt.database.transaction() as session:
         owner = _owner(session, owner_reference)
-        lifted = stops.lift(session, rt.actor, rt.now(), owner_id=owner.id if owner else None)
+        why = printable(" ".join(reason.split()), 200) if reason else None
+        lifted = stops.lift(session, rt.actor, rt.now(), owner_id=owner.id if owner else None, reason=why)
         if not lifted:
             which = f"Payouts to {owner.name}" if owner else "Payouts"
             raise RuleRefused(f"{which} are not stopped.", "See: rentpay payouts show", code="not_stopped")
         if owner is not None and any(each.kind == StopKind.RECEIVER for each in lifted):
-            journal.close_findings_of_owner(session, OTHER_RECEIVER, owner.id, rt.now())
+            journal.close_findings_of_owner(session, OTHER_RECEIVER, owner.id, rt.actor, rt.now(), "payouts resumed")
         for each in lifted:
-            journal.write(session, rt.now(), rt.actor, "payouts resumed", reason=each.reason, owner=each.owner_id)
+            journal.write(
+                session, rt.now(), rt.actor, "payouts resumed", reason=each.reason, because=why, owner=each.owner_id
+            )
         return "; ".join(each.reason for each in lifted)
 
 

@@ -136,8 +136,8 @@ def resolve(rt: Runtime, ruling: Ruling, asked: Question | None = None) -> State
 
 def _end_doubt(rt: Runtime, session: Session, attempt: Attempt, ruling: Ruling, at: datetime) -> None:
     """What was contrary about the attempt is dealt with: its findings, its held callbacks, the holds on its members."""
-    journal.close_findings(session, attempt.id, at)
     verdict = "paid" if ruling.receipt else "not paid"
+    journal.close_findings(session, attempt.id, rt.actor, at, ruling.reason or f"ruled {verdict}")
     inbox.settle_held(session, attempt.token_sha256, f"ruled {verdict}", ruling.payment_id, at)
     if attempt.disbursement_id is None:
         return
@@ -167,11 +167,11 @@ def _open_to_ruling(session: Session, ruling: Ruling) -> Attempt | Payable:
     (share,) = payables.lock(session, [share.id or 0])
     doubtful = [each for each in payouts if _is_doubtful(session, each)]
     if ruling.attempt is not None:
-        return _may_rule(_chosen(payouts, ruling), ruling, failed=True)
+        return _is_read(session, _may_rule(_chosen(payouts, ruling), ruling, failed=True), ruling)
     if len(doubtful) > 1:
         raise _several(ruling, [payouts.index(each) + 1 for each in doubtful])
     if doubtful:
-        return _may_rule(doubtful[0], ruling, failed=False)
+        return _is_read(session, _may_rule(doubtful[0], ruling, failed=False), ruling)
     if share.status == PayableStatus.COMPLETED.value:
         raise _nothing_to_rule(ruling.payment_id, "the owner was paid, and there is a receipt")
     if share.status == PayableStatus.PROCESSING.value and all(each.state in ENDED for each in payouts):
@@ -185,7 +185,20 @@ def _is_doubtful(session: Session, attempt: Attempt) -> bool:
     """Whether nobody knows what became of the attempt, or something contradicts what is known."""
     if attempt.state == State.UNCLEAR:
         return True
-    return attempt.state == State.NOT_MOVED and journal.is_contradicted(session, attempt.id or 0)
+    if attempt.state != State.NOT_MOVED:
+        return False
+    return journal.is_contradicted(session, attempt.id or 0) or bool(inbox.open_about(session, attempt.token_sha256))
+
+
+def _is_read(session: Session, attempt: Attempt, ruling: Ruling) -> Attempt:
+    """Nobody rules on what M-Pesa may have told already."""
+    if "new" in inbox.open_about(session, attempt.token_sha256):
+        raise RuleRefused(
+            f"A callback about the payout of payment {ruling.payment_id} is not read yet.",
+            "`rentpay serve-callbacks` reads it; if it does not run, start it. Then look again.",
+            code="too_early",
+        )
+    return attempt
 
 
 def _chosen(payouts: list[Attempt], ruling: Ruling) -> Attempt:

@@ -155,7 +155,8 @@ def claim(
             if found is None:
                 return None
             payment_id, at = found.payment_id or 0, rt.now()
-            plan = intend(session, found, at, mended=mended, began_at=began_at)
+            own = rt.settings.short_code
+            plan = intend(session, found, at, own=own, mended=mended, began_at=began_at)
             if isinstance(plan, NotSent):
                 return plan
             share, members, transfer = plan.share, plan.members, plan.transfer
@@ -176,22 +177,26 @@ def intend(
     share: Payable,
     at: datetime,
     *,
+    own: str,
     mended: Iterable[Advice],
     began_at: datetime | None = None,
 ) -> Intended | NotSent:
-    """The one transfer of a share and of what its owner owes, as it would be made now, or why none is."""
+    """The one transfer of a share and of what its owner owes, as it would be made now, or why none is.
+
+    `own` is the platform's short code.
+    """
     debts = payables.lock_debts(session, share.owner_id)
     numbers = [share.id or 0, *(debt.id or 0 for debt in debts)]
-    among = payables.candidates(session, numbers, at, began_at)
-    own = next(each for each in among if each.payable_id == share.id)
-    reason = why_not(own.facts, mended=mended)
+    among = payables.candidates(session, numbers, at, began_at, own=own)
+    itself = next(each for each in among if each.payable_id == share.id)
+    reason = why_not(itself.facts, mended=mended)
     if reason is not None:
-        return _not_sent(session, share.payment_id or 0, reason, own.owner_id)
-    members = [each for each in among if each is own or why_not(each.facts, mended=Advice) is None]
+        return _not_sent(session, share.payment_id or 0, reason, itself.owner_id)
+    members = [each for each in among if each is itself or why_not(each.facts, mended=Advice) is None]
     formed = form(Due(each.payable_id, each.amount_cents, each.destination) for each in members)
     if not formed.transfers:
-        return _not_sent(session, share.payment_id or 0, formed.why_none, own.owner_id)
-    return Intended(own, tuple(members), formed.transfers[0])
+        return _not_sent(session, share.payment_id or 0, formed.why_none, itself.owner_id)
+    return Intended(itself, tuple(members), formed.transfers[0])
 
 
 def _settle(

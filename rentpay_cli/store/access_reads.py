@@ -50,7 +50,8 @@ def narrow(reader: Reader, scope: Scope) -> None:
 _HIDDEN = {
     table: f"SELECT * FROM main.{table} WHERE 1 = 0"
     for table in (
-        *("access", "balance_reading", "enquiry", "finding", "inbox", "journal", "notice", "paybill_change"),
+        *("access", "balance_reading", "enquiry", "finding", "inbox", "journal", "notice", "destination_change"),
+        *("known_destination", "request"),
         *("payout_stop", "payout_run", "refund", "revenue_day", "setting"),
         *("money_in", "payable", "disbursement_member", "hold"),
     )
@@ -68,8 +69,8 @@ OWNERS_VIEWS = {table: sql for table, sql in _HIDDEN.items() if table != "revenu
           FROM main.property
          WHERE owner_id = {id} OR id IN (SELECT property_id FROM main.payment WHERE owner_id = {id})
     """,
-    "paybill_change": """
-        SELECT * FROM main.paybill_change
+    "destination_change": """
+        SELECT * FROM main.destination_change
          WHERE property_id IN (SELECT id FROM main.property WHERE owner_id = {id})
     """,
     "tenant": """

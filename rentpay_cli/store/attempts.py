@@ -40,6 +40,14 @@ def open_payout(
     return _ATTEMPTS.add(session, columns | {"disbursement_id": disbursement_id})
 
 
+def open_refund(
+    session: Session, refund_id: int, amount_cents: int, token: str, at: datetime, short_code: str | None = None
+) -> int:
+    """Write down that a tenant's money is about to go back; the attempt's id. The database refuses a second one."""
+    columns = _new(Direction.REFUND, amount_cents, token, at, short_code)
+    return _ATTEMPTS.add(session, columns | {"refund_id": refund_id})
+
+
 def _new(direction: Direction, amount_cents: int, token: str, at: datetime, short_code: str | None) -> dict[str, Any]:
     return {
         "direction": direction.value,

@@ -140,8 +140,8 @@ def health(
                (SELECT count(*) FROM notice WHERE state IN ('failed','unknown') AND changed_at > :untold_since)
                    AS untold,
                (SELECT count(DISTINCT owner_id) FROM payout_stop WHERE in_force = 1) AS owners_stopped,
-               (SELECT count(*) FROM paybill_change WHERE state = 'held') AS changes_held,
-               (SELECT min(property_id) FROM paybill_change WHERE state = 'held') AS changed_property_id,
+               (SELECT count(*) FROM destination_change WHERE state = 'held') AS changes_held,
+               (SELECT min(property_id) FROM destination_change WHERE state = 'held') AS changed_property_id,
                {_LAST_HEARD} AS last_callback_at,
                (SELECT value FROM setting WHERE name = 'worker_alive_at') AS worker_alive_at,
                (SELECT value FROM setting WHERE name = 'callbacks_refused') AS refused_in_all,

@@ -201,6 +201,16 @@ _HELD_BY_TOKEN = (
 )
 
 
+_OPEN_BY_TOKEN = select(InboxItem.state).where(
+    text("inbox.state IN ('new','held')"), col(InboxItem.token_sha256) == bindparam("digest")
+)
+
+
+def open_about(session: Session, token_sha256: str) -> set[str]:
+    """In which states callbacks to an address are that nobody has understood yet: `new`, `held`."""
+    return set(session.execute(_OPEN_BY_TOKEN, {"digest": token_sha256}).scalars())
+
+
 def settle_held(session: Session, token_sha256: str, outcome: str, payment_id: int | None, at: datetime) -> None:
     """Mark what is held of the callbacks to an address as read: a person has ruled on what they are about."""
     held = session.execute(_HELD_BY_TOKEN, {"digest": token_sha256}).scalars().all()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, col, select, update
+from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from rentpay_cli.core.journal import told
 from rentpay_cli.core.notices import Audience
@@ -49,13 +50,13 @@ def raise_finding(
     notices.put(session, "finding", finding.id or 0, Audience.OPERATOR, at, f"{text} {command}")
 
 
-def close_findings_of_owner(session: Session, kind: str, owner_id: int | None, at: datetime) -> None:
+def close_findings_of_owner(
+    session: Session, kind: str, owner_id: int | None, by: str, at: datetime, reason: str
+) -> None:
     """Say that a person has dealt with everything of the kind that did not fit about an owner's payments."""
     of_owner = select(Payment.id).where(Payment.owner_id == owner_id)
-    session.execute(
-        update(Finding)
-        .where(col(Finding.kind) == kind, col(Finding.closed_at).is_(None), col(Finding.payment_id).in_(of_owner))
-        .values(closed_at=at)
+    _close(
+        session, select(Finding).where(col(Finding.kind) == kind, col(Finding.payment_id).in_(of_owner)), by, at, reason
     )
 
 
@@ -67,10 +68,13 @@ def is_contradicted(session: Session, attempt_id: int) -> bool:
     return session.exec(query).first() is not None
 
 
-def close_findings(session: Session, attempt_id: int | None, at: datetime) -> None:
+def close_findings(session: Session, attempt_id: int | None, by: str, at: datetime, reason: str) -> None:
     """Say that a person has dealt with what did not fit about an attempt."""
-    session.execute(
-        update(Finding)
-        .where(col(Finding.attempt_id) == attempt_id, col(Finding.closed_at).is_(None))
-        .values(closed_at=at)
-    )
+    _close(session, select(Finding).where(col(Finding.attempt_id) == attempt_id), by, at, reason)
+
+
+def _close(session: Session, which: SelectOfScalar[Finding], by: str, at: datetime, reason: str) -> None:
+    for finding in session.exec(which.where(col(Finding.closed_at).is_(None)).order_by(col(Finding.id))):
+        finding.closed_by, finding.closed_at, finding.closed_reason = by, at, reason
+        session.add(finding)
+    session.flush()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 from rentpay_cli.core.attempt import Direction, State
@@ -24,6 +25,19 @@ def get(session: Session, payment_id: int) -> Payment:
     if payment is None:
         raise NotFound(f"There is no payment {payment_id}.", "See them with: rentpay payments")
     return payment
+
+
+_OF_MONEY = select(Payment.id).where(col(Payment.money_in_id) == bindparam("money")).order_by(col(Payment.id))
+
+
+def of_money(session: Session, money_in_id: int) -> list[int]:
+    """The numbers of the payments that were made of this money; none while nobody knows what it is for."""
+    return list(session.execute(_OF_MONEY, {"money": money_in_id}).scalars())
+
+
+def make(session: Session, **columns: Any) -> int:
+    """Make a payment of money that has come in; its number. The database refuses more than is left of the money."""
+    return _PAYMENTS.add(session, columns | {"status": PaymentStatus.SUCCESS.value})
 
 
 def lock(session: Session, numbers: Sequence[int]) -> None:

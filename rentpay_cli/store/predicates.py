@@ -45,6 +45,14 @@ IS_CONTRADICTED = f"""(
         WHERE q.attempt_id = a.id AND b.state IN ('new','held'))))"""
 """Something about an earlier transfer of the payable is contrary, not read yet, or held."""
 
+IS_DESTINATION_WAITING = """(
+    EXISTS (SELECT 1 FROM destination_change c
+             WHERE c.payable_id = y.id AND c.state = 'held' AND c.paybill IS NOT NULL)
+    OR EXISTS (SELECT 1 FROM destination_change c
+                WHERE c.property_id = y.property_id AND c.state = 'held' AND c.paybill IS NOT NULL))"""
+IS_DESTINATION_KNOWN = """(y.paybill IS NULL OR EXISTS (SELECT 1 FROM known_destination k
+    WHERE k.paybill = y.paybill AND k.account_number = y.account_number))"""
+
 _REFUNDS = "FROM refund r WHERE r.money_in_id = p.money_in_id"
 IS_REFUND_UNDER_WAY = f"EXISTS (SELECT 1 {_REFUNDS} AND r.status IN ('proposed','processing'))"
 IS_REFUND_CONTRADICTED = f"""EXISTS (SELECT 1 {_REFUNDS} AND EXISTS (SELECT 1 FROM attempt a WHERE a.refund_id = r.id

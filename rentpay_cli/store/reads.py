@@ -274,7 +274,7 @@ _REGISTER = {
                c.account_number AS change_account_number, c.organisation_name AS change_name,
                c.asked_by AS change_asked_by, c.asked_at AS change_asked_at
           FROM property JOIN owner ON owner.id = property.owner_id
-          LEFT JOIN paybill_change c ON c.property_id = property.id AND c.state = 'held'
+          LEFT JOIN destination_change c ON c.property_id = property.id AND c.state = 'held'
     """,
     "tenant": """
         SELECT tenant.*, property.name AS property_name

@@ -10,7 +10,7 @@ from sqlmodel import Session, col, func, select
 from rentpay_cli.core.nearest import MOST_NAMES, no_such, several
 from rentpay_cli.store.engine import lock_while_deciding
 from rentpay_cli.store.predicates import who_is_meant
-from rentpay_cli.store.tables import Owner, PaybillChange, Property, Tenant
+from rentpay_cli.store.tables import DestinationChange, Owner, Property, Tenant
 
 Entry = TypeVar("Entry", Owner, Property, Tenant)
 
@@ -47,10 +47,12 @@ def change(session: Session, entry: Owner | Property | Tenant, changes: dict[str
     session.flush()
 
 
-def held_change(session: Session, property_id: int) -> PaybillChange | None:
+def held_change(session: Session, property_id: int) -> DestinationChange | None:
     """The change of the property's destination that waits to be confirmed, or None; decided by one at a time."""
     lock_while_deciding(session, "paybill change")
-    query = select(PaybillChange).where(PaybillChange.property_id == property_id, PaybillChange.state == "held")
+    query = select(DestinationChange).where(
+        DestinationChange.property_id == property_id, DestinationChange.state == "held"
+    )
     return session.exec(query).first()
 
 
@@ -60,10 +62,10 @@ def confirmed_name(session: Session, property_id: int, paybill: str) -> str | No
     if place is not None and place.paybill == paybill:
         return place.paybill_name
     query = (
-        select(PaybillChange.organisation_name)
-        .where(PaybillChange.property_id == property_id, PaybillChange.state == "confirmed")
-        .where(PaybillChange.paybill == paybill)
-        .order_by(col(PaybillChange.id).desc())
+        select(DestinationChange.organisation_name)
+        .where(DestinationChange.property_id == property_id, DestinationChange.state == "confirmed")
+        .where(DestinationChange.paybill == paybill)
+        .order_by(col(DestinationChange.id).desc())
     )
     return session.exec(query).first()
 

@@ -14,9 +14,18 @@ from sqlalchemy.sql import Executable
 from sqlmodel import Session, SQLModel
 
 from rentpay_cli.store import chain
-from rentpay_cli.store.tables import Attempt, Disbursement, DisbursementMember, MoneyIn, Payable, Payment
+from rentpay_cli.store.tables import (
+    Attempt,
+    Disbursement,
+    DisbursementMember,
+    MoneyIn,
+    Payable,
+    Payment,
+    PayoutRun,
+    Refund,
+)
 
-Row = TypeVar("Row", Attempt, Disbursement, DisbursementMember, MoneyIn, Payable, Payment)
+Row = TypeVar("Row", Attempt, Disbursement, DisbursementMember, MoneyIn, Payable, Payment, PayoutRun, Refund)
 
 
 class StaleWrite(Exception):

@@ -57,13 +57,16 @@ def stop(
     return made.id
 
 
-def lift(session: Session, by: str, at: datetime, *, owner_id: int | None = None) -> list[PayoutStop]:
+def lift(
+    session: Session, by: str, at: datetime, *, owner_id: int | None = None, reason: str | None = None
+) -> list[PayoutStop]:
     """Lift all stops that are in force, of all payouts or of one owner's, and return them, the first one first."""
     lifted = list(session.execute(_IN_FORCE, {"owner": owner_id}).scalars())
     for found in lifted:
         found.in_force = None
         found.lifted_by = by
         found.lifted_at = at
+        found.lifted_reason = reason
         session.add(found)
     return lifted
 

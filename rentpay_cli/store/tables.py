@@ -58,10 +58,13 @@ def _key(target: str, *, null: bool = False, index: bool = True) -> Any:
     return Field(sa_column=Column(ForeignKey(target), nullable=null, index=index), default=None)
 
 
+def _quoted(words: Sequence[str]) -> list[str]:
+    return [f"'{word}'" for word in words]
+
+
 def _words(table: str, column: str, words: Sequence[str]) -> CheckConstraint:
     """That a column holds one of the words."""
-    listed = ",".join(f"'{word}'" for word in words)
-    return CheckConstraint(f"{column} IN ({listed})", name=f"{table}_{column}")
+    return CheckConstraint(f"{column} IN ({','.join(_quoted(words))})", name=f"{table}_{column}")
 
 
 WAYS_IN = ("stk", "paybill", "cash", "bank", "cheque", "other")
@@ -71,6 +74,23 @@ PAYABLE_KINDS = (
     *("share", "reversal", "reallocated", "returned", "paid_in_error", "to_recover", "carried", "mpesa_charge"),
     *("fee_collected_by_owner", "deposit", "repair", "correction", "opening", "tax"),
 )
+REQUESTS_ABOUT = {
+    "destination": "destination_change_id",
+    "move": "destination_change_id",
+    "ruling": "attempt_id",
+    "release": "hold_id",
+    "resume": "payout_stop_id",
+    "access": "access_id",
+    "refund": "refund_id",
+    "run": "payout_run_id",
+    "proof": "money_in_id",
+    "statement": None,
+}
+"""What kinds of requests there are, and by which key each says what it is about."""
+_KINDS_ABOUT = {
+    column: [kind for kind, about in REQUESTS_ABOUT.items() if about == column]
+    for column in dict.fromkeys(filter(None, REQUESTS_ABOUT.values()))
+}
 
 
 class Setting(SQLModel, table=True):
@@ -109,34 +129,118 @@ class Property(SQLModel, table=True):
     created_at: datetime = _moment()
 
 
-class PaybillChange(SQLModel, table=True):
-    """A new destination of a property's rent, held until a person confirms it; one at a time a property.
+class DestinationChange(SQLModel, table=True):
+    """Another destination, owner or fee of a property, or another destination of one payable, until it is decided.
 
-    `organisation_name` is what M-Pesa calls the new paybill; NULL if it could not be asked. In `state` a change is
-    `held`, then `confirmed` or `cancelled`.
+    Only what changes is set, and what it was before stands beside it. `organisation_name` is what M-Pesa calls the new
+    paybill; NULL if it could not be asked. One at a time is held of each.
     """
 
-    __tablename__ = "paybill_change"
+    __tablename__ = "destination_change"
     __table_args__ = (
-        CheckConstraint("state IN ('held','confirmed','cancelled')", name="paybill_change_state"),
-        CheckConstraint("(state = 'held') = (decided_at IS NULL)", name="paybill_change_decided"),
-        CheckConstraint("length(paybill) BETWEEN 5 AND 7", name="paybill_change_paybill"),
-        CheckConstraint("length(account_number) BETWEEN 1 AND 32", name="paybill_change_account"),
-        _partial_index(
-            "one_held_paybill_change",
-            "property_id",
-            unique=True,
-            where="state = 'held'",
+        _words("destination_change", "state", ("held", "confirmed", "cancelled")),
+        CheckConstraint("(property_id IS NULL) <> (payable_id IS NULL)", name="destination_change_scope"),
+        CheckConstraint("(state = 'held') = (decided_at IS NULL)", name="destination_change_decided"),
+        CheckConstraint("length(paybill) BETWEEN 5 AND 7", name="destination_change_paybill"),
+        CheckConstraint("length(account_number) BETWEEN 1 AND 32", name="destination_change_account"),
+        CheckConstraint(
+            "(paybill IS NULL) = (account_number IS NULL) AND (paybill IS NULL) = (from_paybill IS NULL)"
+            " AND (from_paybill IS NULL) = (from_account_number IS NULL)",
+            name="destination_change_from",
         ),
+        CheckConstraint(
+            "paybill IS NOT NULL OR (property_id IS NOT NULL AND (owner_id IS NOT NULL OR fee_percentage IS NOT NULL))",
+            name="destination_change_of_something",
+        ),
+        CheckConstraint("(owner_id IS NULL) = (from_owner_id IS NULL)", name="destination_change_owner"),
+        _partial_index("one_held_change_of_a_property", "property_id", unique=True, where="state = 'held'"),
+        _partial_index("one_held_change_of_a_payable", "payable_id", unique=True, where="state = 'held'"),
     )
     id: int | None = Field(default=None, primary_key=True)
-    property_id: int = _key("property.id", index=False)
-    paybill: str
-    account_number: str
+    property_id: int | None = _key("property.id", null=True, index=False)
+    payable_id: int | None = _key("payable.id", null=True, index=False)
+    paybill: str | None = None
+    account_number: str | None = None
+    owner_id: int | None = _key("owner.id", null=True, index=False)
+    fee_percentage: str | None = None
+    from_paybill: str | None = None
+    from_account_number: str | None = None
+    from_owner_id: int | None = _key("owner.id", null=True, index=False)
+    from_fee_percentage: str | None = None
     organisation_name: str | None = None
     state: str
     asked_by: str
     asked_at: datetime = _moment()
+    decided_by: str | None = None
+    decided_at: datetime | None = _moment(null=True)
+
+
+class KnownDestination(SQLModel, table=True):
+    """Where money may go: a paybill and account that a person confirmed once, with the name that M-Pesa gave it."""
+
+    __tablename__ = "known_destination"
+    __table_args__ = (
+        Index("one_known_destination", "paybill", "account_number", unique=True),
+        CheckConstraint("length(paybill) BETWEEN 5 AND 7", name="known_destination_paybill"),
+        CheckConstraint("length(account_number) BETWEEN 1 AND 32", name="known_destination_account"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    paybill: str
+    account_number: str
+    name: str | None = None
+    confirmed_by: str
+    confirmed_at: datetime = _moment()
+
+
+class Request(SQLModel, table=True):
+    """What needs a second person: what was shown, who asked, who decided.
+
+    Who asked and who decided are accesses; the texts beside them tell a person. Exactly one of the keys says what it is
+    about; a kind whose table comes later has none yet.
+    """
+
+    __table_args__ = (
+        _words("request", "kind", tuple(REQUESTS_ABOUT)),
+        _words("request", "state", ("waiting", "confirmed", "rejected", "withdrawn", "lapsed")),
+        CheckConstraint(
+            " AND ".join(
+                f"({column} IS NOT NULL) = (kind IN ({','.join(_quoted(kinds))}))"
+                for column, kinds in _KINDS_ABOUT.items()
+            ),
+            name="request_about",
+        ),
+        CheckConstraint("needs_two IN (0, 1)", name="request_needs_two"),
+        CheckConstraint(
+            "(state = 'waiting') = (decided_at IS NULL) AND (decided_at IS NULL) = (decided_by IS NULL)",
+            name="request_decided",
+        ),
+        CheckConstraint(
+            "needs_two = 0 OR state <> 'confirmed' OR (asked_by_id IS NOT NULL AND decided_by_id IS NOT NULL"
+            " AND asked_by_id <> decided_by_id)",
+            name="request_two_persons",
+        ),
+        _partial_index("ix_request_waiting", "id", where="state = 'waiting'"),
+        Index("ix_request_payout_run", "payout_run_id"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    kind: str
+    destination_change_id: int | None = _key("destination_change.id", null=True, index=False)
+    attempt_id: int | None = _key("attempt.id", null=True, index=False)
+    hold_id: int | None = _key("hold.id", null=True, index=False)
+    payout_stop_id: int | None = _key("payout_stop.id", null=True, index=False)
+    access_id: int | None = _key("access.id", null=True, index=False)
+    refund_id: int | None = _key("refund.id", null=True, index=False)
+    payout_run_id: int | None = _key("payout_run.id", null=True, index=False)
+    money_in_id: int | None = _key("money_in.id", null=True, index=False)
+    shown: str
+    digest: str
+    needs_two: int
+    asked_by_id: int | None = _key("access.id", null=True, index=False)
+    asked_by: str
+    asked_at: datetime = _moment()
+    state: str = "waiting"
+    reason: str | None = None
+    decided_by_id: int | None = _key("access.id", null=True, index=False)
     decided_by: str | None = None
     decided_at: datetime | None = _moment(null=True)
 
@@ -577,16 +681,24 @@ class Attempt(SQLModel, table=True):
 class Enquiry(SQLModel, table=True):
     """A question to M-Pesa whose answer comes by callback: a balance, or the status of a payout."""
 
-    __table_args__ = (CheckConstraint("kind IN ('balance','status')", name="enquiry_kind"),)
+    __table_args__ = (
+        _words("enquiry", "kind", ("balance", "status", "control")),
+        _words("enquiry", "asked_with", ("conversation", "receipt")),
+    )
     id: int | None = Field(default=None, primary_key=True)
     kind: str
     attempt_id: int | None = _key("attempt.id", null=True)
+    money_in_id: int | None = _key("money_in.id", null=True, index=False)
+    asked_with: str | None = None
+    short_code: str | None = None
     token_sha256: str = Field(unique=True)
     state: str = "asked"
     conversation_id: str | None = None
     outcome: str | None = None
     asked_at: datetime = _moment()
+    mpesa_asked_at: datetime | None = _moment(null=True)
     answered_at: datetime | None = _moment(null=True)
+    mpesa_answered_at: datetime | None = _moment(null=True)
 
 
 class PayoutStop(SQLModel, table=True):
@@ -594,7 +706,10 @@ class PayoutStop(SQLModel, table=True):
 
     __tablename__ = "payout_stop"
     __table_args__ = (
-        CheckConstraint("(in_force IS NULL) = (lifted_at IS NOT NULL)", name="payout_stop_lifted"),
+        CheckConstraint(
+            "(in_force IS NULL) = (lifted_at IS NOT NULL) AND (lifted_at IS NULL) = (lifted_by IS NULL)",
+            name="payout_stop_lifted",
+        ),
         CheckConstraint("in_force = 1", name="payout_stop_one"),
         CheckConstraint(
             "kind IN ('restore','credential','receiver','person','rate','clock','statement')", name="payout_stop_kind"
@@ -676,19 +791,24 @@ class Finding(SQLModel, table=True):
     """Something that does not fit and that a person must look at."""
 
     __table_args__ = (
-        _partial_index(
-            "ix_finding_open",
-            "id",
-            where="closed_at IS NULL",
+        CheckConstraint(
+            "(closed_at IS NULL) = (closed_by IS NULL) AND (closed_at IS NULL) = (closed_reason IS NULL)",
+            name="finding_closed",
         ),
+        _partial_index("ix_finding_open", "id", where="closed_at IS NULL"),
+        _partial_index("ix_finding_disbursement", "disbursement_id", where="closed_at IS NULL"),
     )
     id: int | None = Field(default=None, primary_key=True)
     kind: str
     payment_id: int | None = _key("payment.id", null=True)
     attempt_id: int | None = _key("attempt.id", null=True)
+    disbursement_id: int | None = _key("disbursement.id", null=True, index=False)
+    money_in_id: int | None = _key("money_in.id", null=True, index=False)
     text: str
     found_at: datetime = _moment()
+    closed_by: str | None = None
     closed_at: datetime | None = _moment(null=True)
+    closed_reason: str | None = None
 
 
 class JournalEntry(SQLModel, table=True):

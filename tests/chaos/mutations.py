@@ -136,9 +136,9 @@ def an_end_can_be_undone() -> Iterator[None]:
     """Whatever a success left behind is wiped out by a failure, so that no constraint is in its way."""
     fail = disbursements.fail
 
-    def wipe(session: Any, row: Any, **changes: Any) -> None:
+    def wipe(session: Any, row: Any, at: Any, by: str, **changes: Any) -> None:
         wiped = {"completed_at": None, "completed_day": None, "receipt": None, "mpesa_charge_cents": None}
-        fail(session, row, **wiped, **changes)
+        fail(session, row, at, by, **wiped, **changes)
 
     with patch("rentpay_cli.store.write.disbursements.fail", wipe), compare_and_set_only_sets():
         yield

@@ -61,3 +61,10 @@ def test_health_says_that_strangers_have_used_up_their_room(
     ran = cli("health", "--json")
     assert "callbacks_refused" in {finding["kind"] for finding in ran.json["findings"]}
     assert ran.json["counts"]["refusedCallbacks"] == 2
+
+
+def test_why_payouts_may_leave_again_is_kept(cli: Cli, books: Books) -> None:
+    cli("payouts", "stop", "--reason", "the password is being changed")
+    cli("payouts", "resume", "--reason", "tried  on the portal", "--yes")
+    (row,) = books.rt.reader.rows("SELECT lifted_reason FROM payout_stop")
+    assert row["lifted_reason"] == "tried on the portal"

@@ -100,9 +100,12 @@ def test_a_column_is_kept_whole_so_that_no_change_of_it_can_hide() -> None:
 
 
 def test_the_rows_that_an_entry_changed_are_read_from_it() -> None:
-    detail = {"changes": {"payment 12": {"status": "success"}, "paybill_change 3": {"state": "held"}, "moon 1": {}}}
+    detail = {"changes": {"payment 12": {"status": "success"}, "destination_change 3": {"state": "held"}, "moon 1": {}}}
     entry = dataclasses.replace(FIRST, detail=json.dumps(detail))
-    assert list(changes_in(entry)) == [("payment", 12, {"status": "success"}), ("paybill_change", 3, {"state": "held"})]
+    assert list(changes_in(entry)) == [
+        ("payment", 12, {"status": "success"}),
+        ("destination_change", 3, {"state": "held"}),
+    ]
     assert list(changes_in(FIRST)) == []
 
 

@@ -58,7 +58,7 @@ class Rented(Desk):
     def everything(self) -> str:
         """Every column of every row of every table but the journal's own digests, as text."""
         tables = ("owner", "property", "tenant", "payment", "attempt", "inbox", "finding", "enquiry", "disbursement")
-        tables += ("journal", "notice", "setting", "access", "payout_stop", "balance_reading", "paybill_change")
+        tables += ("journal", "notice", "setting", "access", "payout_stop", "balance_reading", "destination_change")
         rows = [row for table in tables for row in self.rt.reader.rows(f"SELECT * FROM {table}")]
         return " ".join(
             bytes(value).decode() if isinstance(value, bytes | memoryview) else str(value)

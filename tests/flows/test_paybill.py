@@ -235,7 +235,7 @@ def test_every_step_is_in_the_journal(rt: Runtime, mpesa: ScriptedMpesa) -> None
         ("payouts resumed", 1),
         ("payouts stopped", 1),
     ]
-    assert verify(rt).rows["paybill_change"] == 2
+    assert verify(rt).rows["destination_change"] == 2
 
 
 def test_a_held_change_is_a_finding_with_its_command(rt: Runtime, mpesa: ScriptedMpesa) -> None:

@@ -111,7 +111,7 @@ def test_a_share_has_one_live_transfer_and_another_once_that_has_failed(rt: Runt
         a_disbursement(session, share)
     with rt.database.transaction() as session:
         attempts.move(session, attempts.get(session, first), State.NOT_MOVED, NOW)
-        disbursements.fail(session, disbursements.get(session, number), failure_code="1", failure_reason="no money")
+        disbursements.fail(session, disbursements.get(session, number), NOW, "tester", failure_code="1")
         again = a_disbursement(session, share)
         assert disbursements.every_member_of(session, again) == disbursements.every_member_of(session, number)
         assert disbursements.number_of_try(session, number) == 1

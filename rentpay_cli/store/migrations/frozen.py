@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 FROZEN: Mapping[str, Mapping[str, str]] = {
     "0001": {
-        "sqlite": "679e4159ae9c92c2e8061bb2f1500c77ae3e62678fad6806e782798b83141d54",
-        "postgresql": "e7e5317b6e498bcfeeb00b73bc02684fc730aea4b38f02cb51cccad8d7f9e932",
+        "sqlite": "cfa6fdb5b46aeb48cd1f57d5dccbcbe405d157f521b984d2d8c97d87ef76960f",
+        "postgresql": "dc34d85178bd76a33ffc4be0e3459516e214812f9c800ea4d37069fd1e1a36b9",
     },
     "0002": {
-        "sqlite": "9ccae62b25f20565149ac45d3740d177c2926da90dae09df0a0f12b6730b62a5",
-        "postgresql": "6e26106c7e2811f3bf6fa592deee5938c6d7805d0b6dce97417c518126d1b91b",
+        "sqlite": "1a6e0948c0261831260b5c9be7763e11fe0f2f5b21cd3dba02a1a6189b68d190",
+        "postgresql": "13f9726721bc0ab770c8d3a9052a91f403b7a4eeb0efe6da1540f7fbcf7a0313",
     },
 }

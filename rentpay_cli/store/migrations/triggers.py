@@ -55,6 +55,13 @@ MOVES = {
         ("processing", "failed"),
         ("failed", "completed"),  # only by a person's ruling
     ],
+    ("request", "state"): [
+        ("waiting", "confirmed"),
+        ("waiting", "rejected"),
+        ("waiting", "withdrawn"),
+        ("waiting", "lapsed"),
+    ],
+    ("destination_change", "state"): [("held", "confirmed"), ("held", "cancelled")],
     ("payout_run", "status"): [
         ("proposed", "approved"),
         ("proposed", "void"),
@@ -114,8 +121,16 @@ FIXED = {
     "payout_stop": ("owner_id", "kind", "reason", "stopped_by", "stopped_at"),
     "inbox": ("path", "token_sha256", "source_ip", "body_bytes", "stranger_sha256", "received_at"),
     "access": ("name", "role", "owner_id", "tenant_id", "salt", "token_hash", "created_by", "created_at"),
-    "paybill_change": ("property_id", "paybill", "account_number", "organisation_name", "asked_by", "asked_at"),
-    "finding": ("kind", "payment_id", "attempt_id", "text", "found_at"),
+    "destination_change": (
+        *("property_id", "payable_id", "paybill", "account_number", "owner_id", "fee_percentage", "from_paybill"),
+        *("from_account_number", "from_owner_id", "from_fee_percentage", "organisation_name", "asked_by", "asked_at"),
+    ),
+    "known_destination": ("paybill", "account_number", "name", "confirmed_by", "confirmed_at"),
+    "request": (
+        *("kind", "destination_change_id", "attempt_id", "hold_id", "payout_stop_id", "access_id", "refund_id"),
+        *("payout_run_id", "money_in_id", "shown", "digest", "needs_two", "asked_by_id", "asked_by", "asked_at"),
+    ),
+    "finding": ("kind", "payment_id", "attempt_id", "disbursement_id", "money_in_id", "text", "found_at"),
     "balance_reading": ("account", "current_cents", "available_cents", "source", "read_at"),
     "journal": ("id", "at", "actor", "event", "payment_id", "attempt_id", "detail", "hash"),
 }
@@ -132,7 +147,9 @@ SET_ONCE = {
     "refund": ("receipt", "completed_at"),
     "hold": ("ended_by", "ended_at", "ended_reason"),
     "payout_stop": ("lifted_by", "lifted_at"),
-    "paybill_change": ("decided_by", "decided_at"),
+    "destination_change": ("decided_by", "decided_at"),
+    "request": ("decided_by_id", "decided_by", "decided_at"),
+    "finding": ("closed_by", "closed_at", "closed_reason"),
 }
 
 _LIVE = (
@@ -167,6 +184,11 @@ CHECKS = {
         " OR OLD.share_cents <> NEW.share_cents OR OLD.other_cents <> NEW.other_cents)",
         "",
         "the division of rent that came in is fixed",
+    ),
+    ("payment", "refunded_at_once", "INSERT"): (
+        "NEW.status = 'success'",
+        f"NOT EXISTS ({_REFUND_UNDER_WAY.format(money_in='NEW.money_in_id')})",
+        "this money is on its way back",
     ),
     ("payment", "refunded", "UPDATE"): (
         _becomes("success"),
@@ -320,6 +342,12 @@ CHECKS = {
         "nobody knows that its attempt moved money",
     ),
     ("payout_run", "begins", "INSERT"): ("NEW.status <> 'proposed'", "", "a run begins proposed"),
+    ("payout_run", "approved", "UPDATE"): (
+        f"NEW.needs_approval = 1 AND {_becomes('approved')}",
+        "EXISTS (SELECT 1 FROM request q WHERE q.payout_run_id = NEW.id AND q.kind = 'run' AND q.state = 'confirmed')",
+        "nobody has confirmed the run",
+    ),
+    ("request", "begins", "INSERT"): ("NEW.state <> 'waiting'", "", "a request begins waiting"),
 }
 """What is refused when the first condition holds, which looks at the row alone, unless the second does, which asks."""
 

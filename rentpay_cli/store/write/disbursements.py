@@ -40,14 +40,21 @@ def get(session: Session, disbursement_id: int) -> Disbursement:
 
 
 def propose(
-    session: Session, transfer: Transfer, members: Sequence[Candidate], at: datetime, *, way: Way | None = None
+    session: Session,
+    transfer: Transfer,
+    members: Sequence[Candidate],
+    at: datetime,
+    *,
+    run: tuple[int, int] | None = None,
 ) -> int:
-    """Write down a transfer that is to be made, with its members; its number."""
+    """Write down a transfer that is to be made, with its members; `run` is its run and its number there. Its number."""
     shares = [each for each in members if each.is_share]
     shares_cents = sum(each.amount_cents for each in shares)
     destination = transfer.destination or (None, None)
     columns = {
-        "way": (way or transfer.way).value,
+        "run_id": run[0] if run else None,
+        "number": run[1] if run else None,
+        "way": transfer.way.value,
         "owner_id": members[0].owner_id,
         "paybill": destination[0],
         "account_number": destination[1],
@@ -99,17 +106,79 @@ def complete(session: Session, disbursement: Disbursement, at: datetime, by: str
     _carry(session, disbursement, at, by)
 
 
-def fail(session: Session, disbursement: Disbursement, **facts: Any) -> None:
-    """Let a transfer that was sent, and whose attempt moved nothing, free its members."""
+def fail(session: Session, disbursement: Disbursement, at: datetime, by: str, **facts: Any) -> None:
+    """Let a transfer that was sent, and whose attempt moved nothing, free its members.
+
+    A share that was taken back meanwhile and the entry that takes it back settle each other, if that is free, too.
+    """
     _DISBURSEMENTS.move(session, disbursement, {"status": DisbursementStatus.FAILED.value, **facts})
     numbers = _free_members(session, disbursement.id or 0)
     payables.move(session, numbers, (PayableStatus.PROCESSING,), PayableStatus.FAILED)
+    for share, entry in session.execute(_TAKEN_BACK, {"payables": numbers}).all():
+        pair = payables.candidates(session, [share, entry], at)
+        destination = next(each.destination for each in pair if each.is_share)
+        settled = propose(session, Transfer(Way.NONE, destination, (share, entry), 0, 0, 0), pair, at)
+        settle(session, settled, at, by)
+
+
+_TAKEN_BACK = text(
+    """
+    SELECT y.id, e.id FROM payable y JOIN payment p ON p.id = y.payment_id AND p.status = 'reversed'
+      JOIN payable e ON e.payment_id = p.id AND e.kind = 'reversal' AND e.status IN ('pending','failed')
+     WHERE y.id IN :payables AND y.kind = 'share'
+       AND NOT EXISTS (SELECT 1 FROM disbursement_member m WHERE m.payable_id = e.id AND m.live = 1)
+     ORDER BY y.id
+    """
+).bindparams(bindparam("payables", expanding=True))
 
 
 def cancel(session: Session, disbursement: Disbursement) -> None:
     """Let a transfer that was only proposed never be made; its members are free."""
     _DISBURSEMENTS.move(session, disbursement, {"status": DisbursementStatus.CANCELLED.value})
     _free_members(session, disbursement.id or 0)
+
+
+def cancel_proposed(session: Session, payable_ids: Sequence[int]) -> None:
+    """Cancel what is proposed for the payables, and void its run: something else is true of them now."""
+    for run_id, number in session.execute(_PROPOSED_FOR, {"payables": list(payable_ids)}).all():
+        cancel(session, get(session, number))
+        if run_id is not None:
+            session.execute(_VOID, {"run": run_id})
+            chain.changed(session, "payout_run", run_id, {"status": "void"})
+
+
+_PROPOSED_FOR = text(
+    """
+    SELECT DISTINCT d.run_id, d.id FROM disbursement_member m JOIN disbursement d ON d.id = m.disbursement_id
+     WHERE m.payable_id IN :payables AND m.live = 1 AND d.status = 'proposed' ORDER BY d.id
+    """
+).bindparams(bindparam("payables", expanding=True))
+_VOID = text("UPDATE payout_run SET status = 'void' WHERE id = :run AND status IN ('proposed','approved')")
+
+
+def pay_by_hand(
+    session: Session, payable_ids: Sequence[int], at: datetime, by: str, *, receipt: str, moved_at: datetime
+) -> int:
+    """Book a transfer that a person made in M-Pesa's portal, of one owner's payables; its number.
+
+    What is free is settled by it; what another transfer has, the owner was paid in error.
+    """
+    cancel_proposed(session, payable_ids)
+    was = payables.lock(session, payable_ids)
+    among = payables.candidates(session, [each.id or 0 for each in was], at)
+    free = [each for each in among if each.facts.status in _FREE and each.facts.live is None]
+    total_cents = sum(each.amount_cents for each in among)
+    destination = next((each.destination for each in among if each.destination is not None), None)
+    errors = [
+        _paid_in_error(session, None, payable, at, by)
+        for payable in was
+        if (payable.id or 0) not in {each.payable_id for each in free}
+    ]
+    members = [*free, *(payables.candidates(session, errors, at) if errors else [])]
+    numbers = tuple(each.payable_id for each in members)
+    number = propose(session, Transfer(Way.PORTAL, destination, numbers, 0, total_cents, 0), members, at)
+    complete_by_hand(session, number, at, by, receipt=receipt, moved_at=moved_at)
+    return number
 
 
 def rule_moved(session: Session, disbursement: Disbursement, at: datetime, by: str, **facts: Any) -> None:
@@ -142,8 +211,11 @@ def rule_moved(session: Session, disbursement: Disbursement, at: datetime, by: s
     _carry(session, disbursement, at, by)
 
 
-def _paid_in_error(session: Session, disbursement_id: int, payable: Payable, at: datetime, by: str) -> int:
-    """Put in what the owner got twice, as a member, and what he owes for it; the number of the member."""
+def _paid_in_error(session: Session, disbursement_id: int | None, payable: Payable, at: datetime, by: str) -> int:
+    """Book what the owner got twice, and what he owes for it; the number of what he got.
+
+    It is put into the transfer, where that is there already.
+    """
     origin: dict[str, Any] = {
         "disbursement_id": disbursement_id,
         "payment_id": payable.payment_id,
@@ -157,7 +229,8 @@ def _paid_in_error(session: Session, disbursement_id: int, payable: Payable, at:
 
     error = book(PayableKind.PAID_IN_ERROR, payable.amount_cents)
     book(PayableKind.TO_RECOVER, -payable.amount_cents)
-    _MEMBERS.add(session, {"disbursement_id": disbursement_id, "payable_id": error, "live": 1})
+    if disbursement_id is not None:
+        _MEMBERS.add(session, {"disbursement_id": disbursement_id, "payable_id": error, "live": 1})
     return error
 
 

@@ -57,6 +57,13 @@ def note_receipt(session: Session, money: MoneyIn, receipt: str) -> None:
     session.flush()
 
 
+def note_returned(session: Session, money: MoneyIn, at: datetime) -> None:
+    """Note that the money is no longer with us, or never was; nothing may be allocated of it any more."""
+    money.returned_at = at
+    session.add(money)
+    session.flush()
+
+
 def prove(session: Session, money: MoneyIn, by: str, at: datetime) -> None:
     """Note that something besides its confirmation shows that the money came."""
     money.proved_by, money.proved_at = by, at

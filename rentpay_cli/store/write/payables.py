@@ -22,6 +22,7 @@ from rentpay_cli.core.payout import (
     PayableKind,
     PayableStatus,
     PaymentStatus,
+    Refusal,
 )
 from rentpay_cli.core.transfers import MOST_CENTS, Destination
 from rentpay_cli.store import chain, predicates
@@ -214,6 +215,10 @@ _FACTS = text(
            {predicates.HAS_RECEIPT} AS has_receipt, {predicates.IS_PROVED} AS is_proved,
            (SELECT kind FROM ({predicates.HOLDS}) AS holds
              ORDER BY CASE kind WHEN 'evidence' THEN 0 ELSE 1 END, id LIMIT 1) AS hold,
+           CASE WHEN y.paybill = :own THEN 'own_paybill'
+                WHEN {predicates.IS_DESTINATION_WAITING} THEN 'destination_waiting'
+                WHEN :must_be_known = 1 AND NOT {predicates.IS_DESTINATION_KNOWN} THEN 'destination_not_confirmed' END
+               AS destination,
            {predicates.LAST_ADVICE} AS advice, y.payable_from <= :now AS is_payable,
            EXISTS (SELECT 1 FROM attempt WHERE direction = 'payout' AND state = 'not_moved'
                       AND code IN :too_low AND created_at >= :since) AS float_ran_out
@@ -227,18 +232,27 @@ _NEVER = 2**62
 
 
 def candidates(
-    session: Session, payable_ids: Sequence[int], now: datetime, since: datetime | None = None
+    session: Session,
+    payable_ids: Sequence[int],
+    now: datetime,
+    since: datetime | None = None,
+    *,
+    own: str = "",
+    must_be_known: bool = False,
 ) -> list[Candidate]:
     """The payables with all that decides whether each may be sent, by one statement, in the order of their numbers.
 
-    `since` is when the run began, in which the float may have run out. To send, lock first: what is read by this must
-    be as it is now.
+    `since` is when the run began, in which the float may have run out. `own` is the platform's short code, to which
+    nothing is sent; with `must_be_known` a destination must have been confirmed. To send, lock first: what is read by
+    this must be as it is now.
     """
     values = {
         "payables": list(payable_ids),
         "now": to_milliseconds(now),
         "since": _NEVER if since is None else to_milliseconds(since),
         "too_low": list(FLOAT_TOO_LOW),
+        "own": own,
+        "must_be_known": int(must_be_known),
     }
     session.flush()
     return [_candidate(row) for row in session.execute(_FACTS, values).mappings()]
@@ -267,6 +281,7 @@ def _candidate(row: RowMapping) -> Candidate:
             has_receipt=bool(row["has_receipt"]),
             is_proved=bool(row["is_proved"]),
             hold=HoldKind(row["hold"]) if row["hold"] else None,
+            destination=Refusal(row["destination"]) if row["destination"] else None,
             advice=Advice(row["advice"]) if row["advice"] else None,
             is_payable=bool(row["is_payable"]),
             float_ran_out=bool(row["float_ran_out"]),
@@ -291,6 +306,7 @@ _WAITING = f"""
        AND y.amount_cents BETWEEN {CENTS} AND {MOST_CENTS}
        AND p.status = 'success' AND {predicates.HAS_RECEIPT} AND {predicates.IS_PROVED}
        AND NOT EXISTS (SELECT 1 FROM disbursement_member m WHERE m.payable_id = y.id AND m.live = 1)
+       AND NOT {predicates.IS_DESTINATION_WAITING} AND y.paybill <> :own
        AND NOT {predicates.IS_HELD} AND NOT {predicates.IS_CONTRADICTED} AND NOT {predicates.IS_REFUND_UNDER_WAY}
        AND NOT EXISTS (SELECT 1 FROM payout_stop s WHERE s.in_force = 1 AND s.owner_id = y.owner_id)
 """
@@ -301,6 +317,7 @@ def waiting(
     status: PayableStatus,
     *,
     now: datetime,
+    own: str = "",
     advices: Iterable[Advice] | None = None,
     owner_id: int | None = None,
     is_due: bool = False,
@@ -312,7 +329,8 @@ def waiting(
     What cannot be sent now (it is held, the rent has no receipt yet, payouts to its owner are stopped) is left out, so
     that it is in nobody's way; `after` is the number of the last one that was seen.
     """
-    query, values = _WAITING, {"status": status.value, "after": after, "now": to_milliseconds(now)}
+    query = _WAITING
+    values: dict[str, Any] = {"status": status.value, "after": after, "now": to_milliseconds(now), "own": own}
     if is_due:
         query += " AND y.payable_from <= :now AND (c.next_check_at IS NULL OR c.next_check_at <= :now)"
     if owner_id is not None:
@@ -327,7 +345,7 @@ def waiting(
     statement = text(query)
     if advices is not None:
         statement = statement.bindparams(bindparam("advices", expanding=True))
-        values["advices"] = [advice.value for advice in advices]  # type: ignore[assignment]
+        values["advices"] = [advice.value for advice in advices]
     return [Waiting(*row) for row in session.execute(statement, values)]
 
 
@@ -391,3 +409,18 @@ def lock(session: Session, payable_ids: Iterable[int]) -> list[Payable]:
 
 
 _LOCK = locking(select(Payable).where(_TABLE.c.id.in_(bindparam("among", expanding=True))).order_by(col(Payable.id)))
+
+
+def redirect(session: Session, payable: Payable, destination: Destination) -> None:
+    """Let a payable go to another destination; the database refuses it of what was sent."""
+    payable.paybill, payable.account_number = destination
+    session.add(payable)
+    session.flush()
+
+
+_OWED = text(f"SELECT coalesce(sum(y.amount_cents), 0) FROM payable y WHERE {predicates.OPEN} AND y.owner_id = :owner")
+
+
+def owed_cents(session: Session, owner_id: int) -> int:
+    """What the owner is owed, or owes where it is negative: all that is neither settled nor void."""
+    return int(session.execute(_OWED, {"owner": owner_id}).scalar_one())

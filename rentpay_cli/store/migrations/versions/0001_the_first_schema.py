@@ -26,6 +26,19 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_balance_reading_read_at"), "balance_reading", ["read_at"], unique=False)
     op.create_table(
+        "known_destination",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("paybill", sa.String(), nullable=False),
+        sa.Column("account_number", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=True),
+        sa.Column("confirmed_by", sa.String(), nullable=False),
+        sa.Column("confirmed_at", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("length(account_number) BETWEEN 1 AND 32", name="known_destination_account"),
+        sa.CheckConstraint("length(paybill) BETWEEN 5 AND 7", name="known_destination_paybill"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("one_known_destination", "known_destination", ["paybill", "account_number"], unique=True)
+    op.create_table(
         "money_in",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("way", sa.String(), nullable=False),
@@ -163,7 +176,10 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "kind IN ('restore','credential','receiver','person','rate','clock','statement')", name="payout_stop_kind"
         ),
-        sa.CheckConstraint("(in_force IS NULL) = (lifted_at IS NOT NULL)", name="payout_stop_lifted"),
+        sa.CheckConstraint(
+            "(in_force IS NULL) = (lifted_at IS NOT NULL) AND (lifted_at IS NULL) = (lifted_by IS NULL)",
+            name="payout_stop_lifted",
+        ),
         sa.CheckConstraint("in_force = 1", name="payout_stop_one"),
         sa.ForeignKeyConstraint(
             ["owner_id"],
@@ -315,36 +331,6 @@ def upgrade() -> None:
     )
     op.create_index("ix_disbursement_owner", "disbursement", ["owner_id", "id"], unique=False)
     op.create_index("one_number_of_a_run", "disbursement", ["run_id", "number"], unique=True)
-    op.create_table(
-        "paybill_change",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("property_id", sa.Integer(), nullable=False),
-        sa.Column("paybill", sa.String(), nullable=False),
-        sa.Column("account_number", sa.String(), nullable=False),
-        sa.Column("organisation_name", sa.String(), nullable=True),
-        sa.Column("state", sa.String(), nullable=False),
-        sa.Column("asked_by", sa.String(), nullable=False),
-        sa.Column("asked_at", sa.BigInteger(), nullable=False),
-        sa.Column("decided_by", sa.String(), nullable=True),
-        sa.Column("decided_at", sa.BigInteger(), nullable=True),
-        sa.CheckConstraint("(state = 'held') = (decided_at IS NULL)", name="paybill_change_decided"),
-        sa.CheckConstraint("state IN ('held','confirmed','cancelled')", name="paybill_change_state"),
-        sa.CheckConstraint("length(account_number) BETWEEN 1 AND 32", name="paybill_change_account"),
-        sa.CheckConstraint("length(paybill) BETWEEN 5 AND 7", name="paybill_change_paybill"),
-        sa.ForeignKeyConstraint(
-            ["property_id"],
-            ["property.id"],
-        ),
-        sa.PrimaryKeyConstraint("id"),
-    )
-    op.create_index(
-        "one_held_paybill_change",
-        "paybill_change",
-        ["property_id"],
-        unique=True,
-        sqlite_where=sa.text("state = 'held'"),
-        postgresql_where=sa.text("state = 'held'"),
-    )
     op.create_table(
         "tenant",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -748,6 +734,73 @@ def upgrade() -> None:
         postgresql_where=sa.text("kind = 'share'"),
     )
     op.create_table(
+        "destination_change",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("property_id", sa.Integer(), nullable=True),
+        sa.Column("payable_id", sa.Integer(), nullable=True),
+        sa.Column("paybill", sa.String(), nullable=True),
+        sa.Column("account_number", sa.String(), nullable=True),
+        sa.Column("owner_id", sa.Integer(), nullable=True),
+        sa.Column("fee_percentage", sa.String(), nullable=True),
+        sa.Column("from_paybill", sa.String(), nullable=True),
+        sa.Column("from_account_number", sa.String(), nullable=True),
+        sa.Column("from_owner_id", sa.Integer(), nullable=True),
+        sa.Column("from_fee_percentage", sa.String(), nullable=True),
+        sa.Column("organisation_name", sa.String(), nullable=True),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("asked_by", sa.String(), nullable=False),
+        sa.Column("asked_at", sa.BigInteger(), nullable=False),
+        sa.Column("decided_by", sa.String(), nullable=True),
+        sa.Column("decided_at", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("(state = 'held') = (decided_at IS NULL)", name="destination_change_decided"),
+        sa.CheckConstraint("state IN ('held','confirmed','cancelled')", name="destination_change_state"),
+        sa.CheckConstraint("(owner_id IS NULL) = (from_owner_id IS NULL)", name="destination_change_owner"),
+        sa.CheckConstraint(
+            "(paybill IS NULL) = (account_number IS NULL) AND (paybill IS NULL) = (from_paybill IS NULL) AND (from_paybill IS NULL) = (from_account_number IS NULL)",
+            name="destination_change_from",
+        ),
+        sa.CheckConstraint("(property_id IS NULL) <> (payable_id IS NULL)", name="destination_change_scope"),
+        sa.CheckConstraint("length(account_number) BETWEEN 1 AND 32", name="destination_change_account"),
+        sa.CheckConstraint("length(paybill) BETWEEN 5 AND 7", name="destination_change_paybill"),
+        sa.CheckConstraint(
+            "paybill IS NOT NULL OR (property_id IS NOT NULL AND (owner_id IS NOT NULL OR fee_percentage IS NOT NULL))",
+            name="destination_change_of_something",
+        ),
+        sa.ForeignKeyConstraint(
+            ["from_owner_id"],
+            ["owner.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_id"],
+            ["owner.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["payable_id"],
+            ["payable.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["property_id"],
+            ["property.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "one_held_change_of_a_payable",
+        "destination_change",
+        ["payable_id"],
+        unique=True,
+        sqlite_where=sa.text("state = 'held'"),
+        postgresql_where=sa.text("state = 'held'"),
+    )
+    op.create_index(
+        "one_held_change_of_a_property",
+        "destination_change",
+        ["property_id"],
+        unique=True,
+        sqlite_where=sa.text("state = 'held'"),
+        postgresql_where=sa.text("state = 'held'"),
+    )
+    op.create_table(
         "disbursement_member",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("disbursement_id", sa.Integer(), nullable=False),
@@ -781,16 +834,26 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("attempt_id", sa.Integer(), nullable=True),
+        sa.Column("money_in_id", sa.Integer(), nullable=True),
+        sa.Column("asked_with", sa.String(), nullable=True),
+        sa.Column("short_code", sa.String(), nullable=True),
         sa.Column("token_sha256", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("conversation_id", sa.String(), nullable=True),
         sa.Column("outcome", sa.String(), nullable=True),
         sa.Column("asked_at", sa.BigInteger(), nullable=False),
+        sa.Column("mpesa_asked_at", sa.BigInteger(), nullable=True),
         sa.Column("answered_at", sa.BigInteger(), nullable=True),
-        sa.CheckConstraint("kind IN ('balance','status')", name="enquiry_kind"),
+        sa.Column("mpesa_answered_at", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("asked_with IN ('conversation','receipt')", name="enquiry_asked_with"),
+        sa.CheckConstraint("kind IN ('balance','status','control')", name="enquiry_kind"),
         sa.ForeignKeyConstraint(
             ["attempt_id"],
             ["attempt.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["money_in_id"],
+            ["money_in.id"],
         ),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("token_sha256"),
@@ -802,12 +865,28 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("payment_id", sa.Integer(), nullable=True),
         sa.Column("attempt_id", sa.Integer(), nullable=True),
+        sa.Column("disbursement_id", sa.Integer(), nullable=True),
+        sa.Column("money_in_id", sa.Integer(), nullable=True),
         sa.Column("text", sa.String(), nullable=False),
         sa.Column("found_at", sa.BigInteger(), nullable=False),
+        sa.Column("closed_by", sa.String(), nullable=True),
         sa.Column("closed_at", sa.BigInteger(), nullable=True),
+        sa.Column("closed_reason", sa.String(), nullable=True),
+        sa.CheckConstraint(
+            "(closed_at IS NULL) = (closed_by IS NULL) AND (closed_at IS NULL) = (closed_reason IS NULL)",
+            name="finding_closed",
+        ),
         sa.ForeignKeyConstraint(
             ["attempt_id"],
             ["attempt.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["disbursement_id"],
+            ["disbursement.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["money_in_id"],
+            ["money_in.id"],
         ),
         sa.ForeignKeyConstraint(
             ["payment_id"],
@@ -816,6 +895,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(op.f("ix_finding_attempt_id"), "finding", ["attempt_id"], unique=False)
+    op.create_index(
+        "ix_finding_disbursement",
+        "finding",
+        ["disbursement_id"],
+        unique=False,
+        sqlite_where=sa.text("closed_at IS NULL"),
+        postgresql_where=sa.text("closed_at IS NULL"),
+    )
     op.create_index(
         "ix_finding_open",
         "finding",
@@ -909,6 +996,98 @@ def upgrade() -> None:
     op.create_index(op.f("ix_journal_at"), "journal", ["at"], unique=False)
     op.create_index(op.f("ix_journal_attempt_id"), "journal", ["attempt_id"], unique=False)
     op.create_index(op.f("ix_journal_payment_id"), "journal", ["payment_id"], unique=False)
+    op.create_table(
+        "request",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("destination_change_id", sa.Integer(), nullable=True),
+        sa.Column("attempt_id", sa.Integer(), nullable=True),
+        sa.Column("hold_id", sa.Integer(), nullable=True),
+        sa.Column("payout_stop_id", sa.Integer(), nullable=True),
+        sa.Column("access_id", sa.Integer(), nullable=True),
+        sa.Column("refund_id", sa.Integer(), nullable=True),
+        sa.Column("payout_run_id", sa.Integer(), nullable=True),
+        sa.Column("money_in_id", sa.Integer(), nullable=True),
+        sa.Column("shown", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("needs_two", sa.Integer(), nullable=False),
+        sa.Column("asked_by_id", sa.Integer(), nullable=True),
+        sa.Column("asked_by", sa.String(), nullable=False),
+        sa.Column("asked_at", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=True),
+        sa.Column("decided_by_id", sa.Integer(), nullable=True),
+        sa.Column("decided_by", sa.String(), nullable=True),
+        sa.Column("decided_at", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint(
+            "(destination_change_id IS NOT NULL) = (kind IN ('destination','move')) AND (attempt_id IS NOT NULL) = (kind IN ('ruling')) AND (hold_id IS NOT NULL) = (kind IN ('release')) AND (payout_stop_id IS NOT NULL) = (kind IN ('resume')) AND (access_id IS NOT NULL) = (kind IN ('access')) AND (refund_id IS NOT NULL) = (kind IN ('refund')) AND (payout_run_id IS NOT NULL) = (kind IN ('run')) AND (money_in_id IS NOT NULL) = (kind IN ('proof'))",
+            name="request_about",
+        ),
+        sa.CheckConstraint(
+            "(state = 'waiting') = (decided_at IS NULL) AND (decided_at IS NULL) = (decided_by IS NULL)",
+            name="request_decided",
+        ),
+        sa.CheckConstraint(
+            "kind IN ('destination','move','ruling','release','resume','access','refund','run','proof','statement')",
+            name="request_kind",
+        ),
+        sa.CheckConstraint(
+            "needs_two = 0 OR state <> 'confirmed' OR (asked_by_id IS NOT NULL AND decided_by_id IS NOT NULL AND asked_by_id <> decided_by_id)",
+            name="request_two_persons",
+        ),
+        sa.CheckConstraint("state IN ('waiting','confirmed','rejected','withdrawn','lapsed')", name="request_state"),
+        sa.CheckConstraint("needs_two IN (0, 1)", name="request_needs_two"),
+        sa.ForeignKeyConstraint(
+            ["access_id"],
+            ["access.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["asked_by_id"],
+            ["access.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["attempt_id"],
+            ["attempt.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["decided_by_id"],
+            ["access.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["destination_change_id"],
+            ["destination_change.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["hold_id"],
+            ["hold.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["money_in_id"],
+            ["money_in.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["payout_run_id"],
+            ["payout_run.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["payout_stop_id"],
+            ["payout_stop.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["refund_id"],
+            ["refund.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_request_payout_run", "request", ["payout_run_id"], unique=False)
+    op.create_index(
+        "ix_request_waiting",
+        "request",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'waiting'"),
+        postgresql_where=sa.text("state = 'waiting'"),
+    )
     create_triggers(op.get_bind())
     create_totals(op.get_bind())
     create_journal_append(op.get_bind())
