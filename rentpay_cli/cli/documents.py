@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rentpay_cli.core.attempt import State
 from rentpay_cli.core.clock import from_milliseconds, iso_utc, list_local, show_local
@@ -11,6 +11,9 @@ from rentpay_cli.core.money import shillings
 from rentpay_cli.core.payout import PayableStatus, PaymentStatus
 from rentpay_cli.core.phone import mask_phone
 from rentpay_cli.core.redact import masked
+
+if TYPE_CHECKING:
+    from rentpay_cli.flows.why import WhyNot
 
 Row = dict[str, Any]
 
@@ -80,6 +83,11 @@ def is_rent_unclear(row: Row) -> bool:
     return bool(row["collection_state"] == State.UNCLEAR)
 
 
+def can_be_asked_about(attempt: Row) -> bool:
+    """Whether M-Pesa gave the request an id by which it can be asked about."""
+    return bool(attempt["checkout_request_id"] or attempt["originator_conversation_id"])
+
+
 def lacks_receipt(row: Row) -> bool:
     """Whether the tenant paid and M-Pesa's receipt is still to come."""
     return bool(row["status"] == PaymentStatus.SUCCESS and row["method"] == "mpesa" and row["receipt"] is None)
@@ -136,7 +144,7 @@ def payment(row: Row, *, reveal: bool = False) -> Row:
     }
 
 
-def disbursement(row: Row, payouts: list[Row], transfers: list[Row]) -> Row:
+def disbursement(row: Row, payouts: list[Row], transfers: list[Row], why: WhyNot | None) -> Row:
     """The owner's share of a payment, every transfer that settles it or was to, and every attempt to send one."""
     return {
         "paymentId": str(row["id"]),
@@ -158,6 +166,7 @@ def disbursement(row: Row, payouts: list[Row], transfers: list[Row]) -> Row:
         "retryAdvice": row["advice"],
         "heldReason": row["held_reason"],
         "hold": hold(row),
+        "whyNotSent": None if why is None else {"code": why.reason.value, "message": why.words},
         "destination": destination(row),
         "payableFrom": moment(row["payable_from"]),
         "transfers": [transfer(each) for each in transfers],

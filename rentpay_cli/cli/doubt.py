@@ -314,6 +314,7 @@ def show_stop() -> None:
     Examples:
     rentpay payouts show
     """
+    from rentpay_cli.cli.why import after_stop
     from rentpay_cli.core.brake import WORDS
     from rentpay_cli.core.clock import iso_utc, show_local
     from rentpay_cli.core.payout import StopKind
@@ -343,7 +344,7 @@ def show_stop() -> None:
     for each in owners:
         _show_stop(f"Payouts to {each['owner_name']} are stopped", each)
         if found is None:
-            show.next_step(f"Once the cause is mended: rentpay payouts resume --owner {each['owner_id']}")
+            show.next_step(after_stop(each["owner_id"]))
     for each in stops:
         _show_stop("All payouts are stopped", each)
     if found is not None:
@@ -351,7 +352,7 @@ def show_stop() -> None:
             show.next_step("What the statement shows as paid: rentpay resolve ID --paid RECEIPT")
             show.next_step("After that: rentpay payouts resume")
         else:
-            show.next_step("Once the cause is mended: rentpay payouts resume")
+            show.next_step(after_stop(None))
 
 
 _STOP_KEYS = ("kind", "reason", "stoppedBy", "stoppedAt")

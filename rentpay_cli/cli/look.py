@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,10 +14,13 @@ from rentpay_cli.cli import completion, documents, sheet, show, terminal
 from rentpay_cli.cli.common import runtime, talk
 from rentpay_cli.core.access import EVERYTHING
 from rentpay_cli.core.attempt import Direction, State
-from rentpay_cli.core.codes import Advice
 from rentpay_cli.core.members import payments_in_words
 from rentpay_cli.core.money import shillings, show_kes
-from rentpay_cli.core.payout import PayableStatus, PaymentStatus, Way
+from rentpay_cli.core.payout import PayableStatus, PaymentStatus, Refusal, Way
+
+if TYPE_CHECKING:
+    from rentpay_cli.flows.why import WhyNot
+    from rentpay_cli.runtime import Runtime
 
 LIST_ROWS = 50
 DAY_LENGTH = len("23 Nov 2026")
@@ -47,6 +50,7 @@ def status(
     rentpay status ws_CO_231120260712345678 --watch
     """
     from rentpay_cli.flows.look import payment_number
+    from rentpay_cli.flows.why import why_not_sent
     from rentpay_cli.store import health_reads, reads
 
     with runtime() as rt:
@@ -59,7 +63,8 @@ def status(
         transfers = reads.transfers_of(rt.reader, number)
         findings = reads.open_findings(rt.reader, number)
         stop = health_reads.stop_against(rt.reader, row["owner_id"])
-        sees_all = rt.scope == EVERYTHING
+        why = why_not_sent(rt, row)
+        hint = _hint(rt, row, why) if rt.scope == EVERYTHING else ""
     if show.wants_json():
         payouts = [attempt for attempt in attempts if attempt["direction"] == Direction.PAYOUT]
         show.document(
@@ -68,29 +73,13 @@ def status(
                 "attempts": [documents.attempt(each) for each in attempts if each["direction"] == Direction.COLLECTION],
                 "findings": [{"id": f["id"], "kind": f["kind"], "text": f["text"]} for f in findings],
             },
-            disbursement=documents.disbursement(row, payouts, transfers),
+            disbursement=documents.disbursement(row, payouts, transfers, why),
             payoutsStopped=stop["reason"] if stop else None,
         )
         return
-    waits = stop is not None and row["disbursement_status"] in (PayableStatus.PENDING, PayableStatus.FAILED)
-    _show_payment(row, attempts, findings, reveal, is_stopped=waits, sees_all=sees_all)
-    if stop and waits:
-        which = f"Payouts to {row['owner_name']}" if stop["owner_id"] else "All payouts"
-        show.line(f"{which} are stopped: {stop['reason']}", "bold red")
-        if sees_all:
-            show.next_step(_stopped_hint(row, stop))
-
-
-def _stopped_hint(row: documents.Row, stop: documents.Row) -> str:
-    from rentpay_cli.core.payout import StopKind
-
-    if stop["kind"] == StopKind.RESTORE:
-        return (
-            f"It may have been paid after {documents.written_until(stop)}. If the paybill's statement has it: "
-            f"rentpay resolve {row['id']} --paid RECEIPT"
-        )
-    alone = f" --owner {stop['owner_id']}" if stop["owner_id"] else ""
-    return f"Once the cause is mended: rentpay payouts resume{alone}"
+    _show_payment(row, attempts, findings, reveal, why)
+    if hint:
+        show.next_step(hint)
 
 
 def _watch(rt: Any, number: int) -> None:
@@ -117,9 +106,7 @@ def _show_payment(
     attempts: list[documents.Row],
     findings: list[documents.Row],
     reveal: bool,
-    *,
-    is_stopped: bool,
-    sees_all: bool,
+    why: WhyNot | None,
 ) -> None:
     tenant = " ".join(filter(None, (row["tenant_name"], documents.phone(row["phone"], reveal=reveal))))
     is_due = row["disbursement_status"] not in (None, PayableStatus.NOT_REQUIRED)
@@ -158,9 +145,18 @@ def _show_payment(
         )
     for finding in findings:
         show.line(f"Look at this: {finding['text']}", "bold red")
-    hint = _hint(row, attempts)
-    if hint and not is_stopped and sees_all:
-        show.next_step(hint)
+    if why is not None and why.reason not in _TOLD_BY_STATUS:
+        show.line(f"It is not sent to the owner: {why.words}.", "bold red")
+
+
+_TOLD_BY_STATUS = (
+    Refusal.NOT_PAID,
+    Refusal.PAYMENT_FAILED,
+    Refusal.UNCLEAR,
+    Refusal.UNDER_WAY,
+    Refusal.HELD,
+)
+"""Why a share is not sent, where its status or that of the payment says so in its own words."""
 
 
 def _destination(row: documents.Row) -> str:
@@ -205,13 +201,9 @@ def _attempt_words(attempt: documents.Row) -> str:
 def _next_check_words(attempt: documents.Row) -> str:
     if not attempt["next_check_at"]:
         return ""
-    if attempt["state"] == State.UNCLEAR and not _can_be_asked_about(attempt):
+    if attempt["state"] == State.UNCLEAR and not documents.can_be_asked_about(attempt):
         return " M-Pesa gave it no id that it could be asked by."
     return f" M-Pesa is asked again at {documents.local(attempt['next_check_at'])}."
-
-
-def _can_be_asked_about(attempt: documents.Row) -> bool:
-    return bool(attempt["checkout_request_id"] or attempt["originator_conversation_id"])
 
 
 def _rent_words(row: documents.Row) -> str:
@@ -243,30 +235,20 @@ def _share_words(row: documents.Row) -> str:
     return "completed: it settled what the owner owed" if settled else "completed: the owner was paid"
 
 
-def _hint(row: documents.Row, attempts: list[documents.Row]) -> str:
-    state = documents.disbursement_status(row)
-    if row["held_reason"]:
-        return f"Once you have looked at it: rentpay payouts release {row['id']} --reason TEXT"
-    if row["status"] == PaymentStatus.SUCCESS and state == PayableStatus.PENDING and not documents.lacks_receipt(row):
-        return f"Send it: rentpay disburse {row['id']}"
-    if state == PayableStatus.FAILED:
-        if row["advice"] == Advice.SEND_AGAIN:
-            return f"It may be sent again: rentpay disburse {row['id']}, or all such: rentpay retry-failed"
-        if row["advice"] == Advice.MEND_FIRST:
-            return f"Mend the cause first, then: rentpay disburse {row['id']}"
-        return f"Look for it on the paybill's statement; if it is not there: rentpay resolve {row['id']} --not-paid"
-    if documents.is_unclear(row) or documents.is_rent_unclear(row):
-        unclear = [each for each in attempts if each["state"] == State.UNCLEAR]
-        ruling = f"rentpay resolve {row['id']} --paid RECEIPT, or --not-paid --reason TEXT"
-        if not any(map(_can_be_asked_about, unclear)):
-            return f"M-Pesa cannot be asked about it. Look for it on the paybill's statement, then: {ruling}"
-        return f"Ask M-Pesa: rentpay chase. Or rule with the statement in hand: {ruling}"
+def _hint(rt: Runtime, row: documents.Row, why: WhyNot | None) -> str:
+    """The next command: about the tenant's payment while that is in doubt, else about the owner's share."""
+    from rentpay_cli.cli.why import next_command, when_unclear
+
+    if documents.is_rent_unclear(row):
+        return when_unclear(rt, row)
+    if why is not None:
+        return next_command(rt, why.reason, row)
     if documents.lacks_receipt(row):
-        return f"The receipt is on the paybill's statement: rentpay resolve {row['id']} --paid RECEIPT"
-    if row["status"] == PaymentStatus.FAILED:
-        whom = f" --tenant {row['tenant_id']}" if row["tenant_id"] else " --phone …"
-        return f"Ask again: rentpay initiate --property {row['property_id']}{whom}"
-    return ""
+        return next_command(rt, Refusal.NO_RECEIPT, row)
+    state = documents.disbursement_status(row)
+    if state == PayableStatus.FAILED:
+        return f"It may be sent again: rentpay disburse {row['id']}, or all such: rentpay retry-failed"
+    return f"Send it: rentpay disburse {row['id']}" if state == PayableStatus.PENDING else ""
 
 
 def payments(

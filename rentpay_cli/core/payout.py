@@ -164,6 +164,12 @@ WORDS = {
 """Why, as a person would say it after "it was not disbursed"."""
 
 
+def because(reason: Refusal, detail: str | None = None, *, owner_name: str | None = None) -> str:
+    """The words of a reason, with what it rests on here; `owner_name` if it is one owner's payouts that are stopped."""
+    words = WORDS[reason] if owner_name is None else f"payouts to {owner_name} are stopped"
+    return f"{words} ({detail})" if detail else words
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """All that decides whether a payable may be sent."""

@@ -27,18 +27,19 @@ from rentpay_cli.core.codes import Advice
 from rentpay_cli.core.evidence import Acknowledged, Refused, Unanswered
 from rentpay_cli.core.limits import REPEATED, SentToday, why_held
 from rentpay_cli.core.members import if_several
-from rentpay_cli.core.payout import WORDS, HoldKind, Refusal, Way, why_not
-from rentpay_cli.core.transfers import Due, Transfer, form
+from rentpay_cli.core.payout import WORDS, HoldKind, Refusal, Way, because
+from rentpay_cli.core.transfers import Transfer
 from rentpay_cli.errors import BadDatabase
 from rentpay_cli.flows.confirm import confirm_collection
 from rentpay_cli.flows.learn import Source, learn
+from rentpay_cli.flows.why import Intended, plan
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, brake, journal, register, stops
 from rentpay_cli.store.engine import lock_payouts
+from rentpay_cli.store.guard import Candidate
 from rentpay_cli.store.rows import StaleWrite
 from rentpay_cli.store.tables import Owner, Payable
 from rentpay_cli.store.write import disbursements, holds, payables
-from rentpay_cli.store.write.payables import Candidate
 
 Reply: TypeAlias = Acknowledged | Refused | Unanswered
 
@@ -107,20 +108,6 @@ Outcome: TypeAlias = Sent | NotSent | Held | Failed | Unclear | Settled
 
 
 @dataclass(frozen=True, slots=True)
-class Intended:
-    """A transfer as it would be made now: of a share, with what its owner owes."""
-
-    share: Candidate
-    members: tuple[Candidate, ...]
-    transfer: Transfer
-
-    @property
-    def owed_cents(self) -> int:
-        """What the owner owes, and the share settles as far as it goes."""
-        return -sum(each.amount_cents for each in self.members if not each.is_share)
-
-
-@dataclass(frozen=True, slots=True)
 class Claimed:
     """A transfer that is written down and may now go on the wire, once."""
 
@@ -156,10 +143,10 @@ def claim(
                 return None
             payment_id, at = found.payment_id or 0, rt.now()
             own = rt.settings.short_code
-            plan = intend(session, found, at, own=own, mended=mended, began_at=began_at)
-            if isinstance(plan, NotSent):
-                return plan
-            share, members, transfer = plan.share, plan.members, plan.transfer
+            intended = intend(session, found, at, own=own, mended=mended, began_at=began_at)
+            if isinstance(intended, NotSent):
+                return intended
+            share, members, transfer = intended.share, intended.members, intended.transfer
             if transfer.way is Way.NONE:
                 return _settle(rt, session, transfer, members, share, at)
             held = _why_held(rt, session, share, transfer.amount_cents, at)
@@ -188,15 +175,8 @@ def intend(
     debts = payables.lock_debts(session, share.owner_id)
     numbers = [share.id or 0, *(debt.id or 0 for debt in debts)]
     among = payables.candidates(session, numbers, at, began_at, own=own)
-    itself = next(each for each in among if each.payable_id == share.id)
-    reason = why_not(itself.facts, mended=mended)
-    if reason is not None:
-        return _not_sent(session, share.payment_id or 0, reason, itself.owner_id)
-    members = [each for each in among if each is itself or why_not(each.facts, mended=Advice) is None]
-    formed = form(Due(each.payable_id, each.amount_cents, each.destination) for each in members)
-    if not formed.transfers:
-        return _not_sent(session, share.payment_id or 0, formed.why_none, itself.owner_id)
-    return Intended(itself, tuple(members), formed.transfers[0])
+    found = plan(among, share.id or 0, mended=mended)
+    return found if isinstance(found, Intended) else _not_sent(session, share, found, at)
 
 
 def _settle(
@@ -272,20 +252,20 @@ def credential_digest(rt: Runtime) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def _not_sent(session: Session, payment_id: int, reason: Refusal, owner_id: int) -> NotSent:
-    if reason is not Refusal.STOPPED:
-        return NotSent(payment_id, reason, WORDS[reason])
-    return stopped(session, payment_id, owner_id)
+def _not_sent(session: Session, share: Payable, reason: Refusal, at: datetime) -> NotSent:
+    payment_id = share.payment_id or 0
+    if reason is Refusal.STOPPED:
+        return stopped(session, payment_id, share.owner_id)
+    detail = holds.reason(session, share.id or 0, at) if reason is Refusal.HELD else None
+    return NotSent(payment_id, reason, because(reason, detail))
 
 
 def stopped(session: Session, payment_id: int, owner_id: int) -> NotSent:
     """That nothing is sent because all payouts, or those to this owner, are stopped, and why."""
     stop = stops.against(session, owner_id)
     assert stop is not None  # that there is one was read in this transaction
-    which = WORDS[Refusal.STOPPED]
-    if stop.owner_id is not None:
-        which = f"payouts to {register.find(session, Owner, str(stop.owner_id)).name} are stopped"
-    return NotSent(payment_id, Refusal.STOPPED, f"{which} ({stop.reason})", stop.owner_id)
+    name = None if stop.owner_id is None else register.find(session, Owner, str(stop.owner_id)).name
+    return NotSent(payment_id, Refusal.STOPPED, because(Refusal.STOPPED, stop.reason, owner_name=name), stop.owner_id)
 
 
 def _why_held(

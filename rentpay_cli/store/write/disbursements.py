@@ -20,10 +20,10 @@ from rentpay_cli.core.clock import eat_day
 from rentpay_cli.core.payout import DisbursementStatus, PayableKind, PayableStatus, Way
 from rentpay_cli.core.transfers import Transfer
 from rentpay_cli.store import chain
+from rentpay_cli.store.guard import Candidate
 from rentpay_cli.store.rows import Rows
 from rentpay_cli.store.tables import Disbursement, DisbursementMember, Payable, Payment
 from rentpay_cli.store.write import payables
-from rentpay_cli.store.write.payables import Candidate
 
 _DISBURSEMENTS = Rows(Disbursement, "status")
 _MEMBERS = Rows(DisbursementMember)
