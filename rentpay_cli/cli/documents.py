@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rentpay_cli.core.attempt import State
 from rentpay_cli.core.clock import from_milliseconds, iso_utc, list_local, show_local
 from rentpay_cli.core.money import shillings
-from rentpay_cli.core.payout import PayableStatus, PaymentStatus
 from rentpay_cli.core.phone import mask_phone
 from rentpay_cli.core.redact import masked
+from rentpay_cli.core.statuses import PayableStatus, PaymentStatus, State
 
 if TYPE_CHECKING:
     from rentpay_cli.flows.why import WhyNot
@@ -71,6 +70,11 @@ def checkout_id(identifier: str | None, *, reveal: bool) -> str | None:
 def disbursement_status(row: Row) -> str:
     """The status of the owner's share; a payment that is not paid yet has one that is still to be sent."""
     return row["disbursement_status"] or PayableStatus.PENDING.value
+
+
+def is_settled(row: Row) -> bool:
+    """Whether nothing is to be sent of the share any more."""
+    return row["disbursement_status"] in (PayableStatus.COMPLETED, PayableStatus.NOT_REQUIRED)
 
 
 def is_unclear(row: Row) -> bool:

@@ -171,14 +171,15 @@ def _show_members(rt: Runtime, about: Question) -> None:
     rows = [row for number in about.payments if (row := reads.payment(rt.reader, number)) is not None]
     show.table(
         [("Payment", "right"), ("Property", "left"), ("Tenant", "left"), ("Share", "right")],
-        [
-            (str(row["id"]), row["property_name"], row["tenant_name"] or "", show_kes(row["share_cents"]))
-            for row in rows
-        ],
+        [(str(row["id"]), row["property_name"], _tenant(row), show_kes(row["share_cents"])) for row in rows],
         empty="",
     )
     amount = show_kes(about.amount_cents)
     show.line(f"They went in one transfer of {amount}: the ruling counts for all {len(about.payments):,}.", "bold")
+
+
+def _tenant(row: documents.Row) -> str:
+    return row["tenant_name"] or documents.phone(row["phone"], reveal=False) or ""
 
 
 @payouts.command("stop", cls=Command)

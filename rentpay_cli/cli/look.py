@@ -13,10 +13,9 @@ import typer
 from rentpay_cli.cli import completion, documents, sheet, show, terminal
 from rentpay_cli.cli.common import runtime, talk
 from rentpay_cli.core.access import EVERYTHING
-from rentpay_cli.core.attempt import Direction, State
 from rentpay_cli.core.members import payments_in_words
 from rentpay_cli.core.money import shillings, show_kes
-from rentpay_cli.core.payout import PayableStatus, PaymentStatus, Refusal, Way
+from rentpay_cli.core.statuses import Direction, PayableStatus, PaymentStatus, State, Way
 
 if TYPE_CHECKING:
     from rentpay_cli.flows.why import WhyNot
@@ -50,7 +49,6 @@ def status(
     rentpay status ws_CO_231120260712345678 --watch
     """
     from rentpay_cli.flows.look import payment_number
-    from rentpay_cli.flows.why import why_not_sent
     from rentpay_cli.store import health_reads, reads
 
     with runtime() as rt:
@@ -60,10 +58,10 @@ def status(
         row = reads.payment(rt.reader, number)
         assert row is not None  # it was just found
         attempts = reads.attempts(rt.reader, number)
-        transfers = reads.transfers_of(rt.reader, number)
+        transfers = reads.transfers_of(rt.reader, number) if show.wants_json() else []
         findings = reads.open_findings(rt.reader, number)
         stop = health_reads.stop_against(rt.reader, row["owner_id"])
-        why = why_not_sent(rt, row)
+        why = _why(rt, row)
         hint = _hint(rt, row, why) if rt.scope == EVERYTHING else ""
     if show.wants_json():
         payouts = [attempt for attempt in attempts if attempt["direction"] == Direction.PAYOUT]
@@ -137,7 +135,7 @@ def _show_payment(
                     f"{'rent in' if each['direction'] == Direction.COLLECTION else 'payout'} {each['number']}",
                     documents.listed(each["created_at"]),
                     documents.STATE_WORDS[each["state"]],
-                    _attempt_words(each),
+                    _attempt_words(each, row),
                 )
                 for each in attempts
             ],
@@ -145,22 +143,19 @@ def _show_payment(
         )
     for finding in findings:
         show.line(f"Look at this: {finding['text']}", "bold red")
-    if why is not None and why.reason not in _TOLD_BY_STATUS:
-        show.line(f"It is not sent to the owner: {why.words}.", "bold red")
+    if why is not None:
+        from rentpay_cli.cli.why import is_told_by_status
 
-
-_TOLD_BY_STATUS = (
-    Refusal.NOT_PAID,
-    Refusal.PAYMENT_FAILED,
-    Refusal.UNCLEAR,
-    Refusal.UNDER_WAY,
-    Refusal.HELD,
-)
-"""Why a share is not sent, where its status or that of the payment says so in its own words."""
+        if not is_told_by_status(why.reason):
+            show.line(f"It is not sent to the owner: {why.words}.", "bold red")
 
 
 def _destination(row: documents.Row) -> str:
-    return f"paybill {row['owner_paybill']}, account {row['owner_account_number']}"
+    """Where the share goes, or went; and where it was to go at first, if that was elsewhere."""
+    first = (row["owner_paybill"], row["owner_account_number"])
+    paybill, account_number = now = first if row["paybill"] is None else (row["paybill"], row["account_number"])
+    moved = "" if now == first else f" (at first paybill {first[0]}, account {first[1]})"
+    return f"paybill {paybill}, account {account_number}{moved}"
 
 
 def _others(row: documents.Row) -> list[int]:
@@ -188,22 +183,22 @@ def _charge_words(row: documents.Row) -> str:
     return show_kes(row["mpesa_charge_cents"]) + once
 
 
-def _attempt_words(attempt: documents.Row) -> str:
-    shared = attempt["payments"]
-    among = f" For {payments_in_words(shared)}: {show_kes(attempt['amount_cents'])}." if len(shared) > 1 else ""
-    if attempt["receipt"]:
-        return f"receipt {attempt['receipt']}{'.' if among else ''}{among}"
+def _attempt_words(attempt: documents.Row, row: documents.Row) -> str:
+    shared = attempt["payments"] if attempt["disbursement_id"] != row["disbursement_id"] else ()  # which is told above
     code = f" ({attempt['code']})" if attempt["code"] else ""
-    reason = f"{attempt['reason'] or ''}{code}".strip()
-    return f"{reason}{'.' if among and reason and not reason.endswith('.') else ''}{among}{_next_check_words(attempt)}"
+    known = f"receipt {attempt['receipt']}" if attempt["receipt"] else f"{attempt['reason'] or ''}{code}".strip()
+    among = f"For {payments_in_words(shared)}: {show_kes(attempt['amount_cents'])}." if len(shared) > 1 else ""
+    more = [each for each in (among, "" if attempt["receipt"] else _next_check_words(attempt)) if each]
+    ended = f"{known}." if known and more and not known.endswith(".") else known
+    return " ".join(filter(None, [ended, *more]))
 
 
 def _next_check_words(attempt: documents.Row) -> str:
     if not attempt["next_check_at"]:
         return ""
     if attempt["state"] == State.UNCLEAR and not documents.can_be_asked_about(attempt):
-        return " M-Pesa gave it no id that it could be asked by."
-    return f" M-Pesa is asked again at {documents.local(attempt['next_check_at'])}."
+        return "M-Pesa gave it no id that it could be asked by."
+    return f"M-Pesa is asked again at {documents.local(attempt['next_check_at'])}."
 
 
 def _rent_words(row: documents.Row) -> str:
@@ -235,9 +230,21 @@ def _share_words(row: documents.Row) -> str:
     return "completed: it settled what the owner owed" if settled else "completed: the owner was paid"
 
 
+def _why(rt: Runtime, row: documents.Row) -> WhyNot | None:
+    """What keeps the share from being sent; what is settled, as most payments are, needs no rules to be loaded."""
+    if documents.is_settled(row):
+        return None
+    from rentpay_cli.flows.why import why_not_sent
+
+    return why_not_sent(rt, row)
+
+
 def _hint(rt: Runtime, row: documents.Row, why: WhyNot | None) -> str:
     """The next command: about the tenant's payment while that is in doubt, else about the owner's share."""
+    if documents.is_settled(row) and not documents.lacks_receipt(row):
+        return ""
     from rentpay_cli.cli.why import next_command, when_unclear
+    from rentpay_cli.core.payout import Refusal
 
     if documents.is_rent_unclear(row):
         return when_unclear(rt, row)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rentpay_cli.cli import documents
-from rentpay_cli.core.attempt import State
 from rentpay_cli.core.payout import Refusal, StopKind
+from rentpay_cli.core.statuses import State
 
 if TYPE_CHECKING:
     from rentpay_cli.runtime import Runtime
@@ -54,6 +54,16 @@ _RESTORED = (
     "It may have been paid after {until}. If the paybill's statement has it: rentpay resolve {id} --paid RECEIPT"
 )
 _CANNOT_BE_ASKED = f"M-Pesa cannot be asked about it. Look for it on the paybill's statement, then: {_RULE}"
+
+
+_TOLD_BY_STATUS = frozenset(
+    {Refusal.NOT_PAID, Refusal.PAYMENT_FAILED, Refusal.UNCLEAR, Refusal.UNDER_WAY, Refusal.HELD}
+)
+
+
+def is_told_by_status(reason: Refusal) -> bool:
+    """Whether `status` says it anyway, with the status of the payment or of the share."""
+    return reason in _TOLD_BY_STATUS
 
 
 def next_command(rt: Runtime, reason: Refusal, row: documents.Row) -> str:

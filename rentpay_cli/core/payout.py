@@ -10,27 +10,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rentpay_cli.core.attempt import State
 from rentpay_cli.core.codes import Advice
-
-
-class PaymentStatus(StrEnum):
-    """What is known about the tenant's money."""
-
-    PENDING = "pending"
-    SUCCESS = "success"
-    FAILED = "failed"
-    REVERSED = "reversed"
-
-
-class PayableStatus(StrEnum):
-    """How far an owner's share, or another amount owed to or by him, is."""
-
-    PENDING = "pending"
-    PROCESSING = "processing"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    NOT_REQUIRED = "not_required"
+from rentpay_cli.core.statuses import PayableStatus as PayableStatus
+from rentpay_cli.core.statuses import PaymentStatus as PaymentStatus
+from rentpay_cli.core.statuses import State
+from rentpay_cli.core.statuses import Way as Way
 
 
 class PayableKind(StrEnum):
@@ -62,14 +46,6 @@ class DisbursementStatus(StrEnum):
     CANCELLED = "cancelled"
     SETTLED = "settled"
     """Its members settle each other: no money moves."""
-
-
-class Way(StrEnum):
-    """How a transfer is made: by B2B, by a person in the portal, or not at all, because nothing is left to move."""
-
-    B2B = "b2b"
-    PORTAL = "portal"
-    NONE = "none"
 
 
 class HoldKind(StrEnum):

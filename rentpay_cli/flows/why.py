@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rentpay_cli.core.codes import Advice
-from rentpay_cli.core.payout import Facts, PayableStatus, PaymentStatus, Refusal, because, why_not
+from rentpay_cli.core.payout import Facts, Refusal, because, why_not
+from rentpay_cli.core.statuses import PayableStatus, PaymentStatus
 from rentpay_cli.core.transfers import Due, Transfer, form
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import guard, health_reads

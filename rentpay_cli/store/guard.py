@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from rentpay_cli.core.attempt import State
 from rentpay_cli.core.clock import to_milliseconds
 from rentpay_cli.core.codes import FLOAT_TOO_LOW, Advice
 from rentpay_cli.core.payout import (
@@ -19,10 +18,9 @@ from rentpay_cli.core.payout import (
     Facts,
     HoldKind,
     PayableKind,
-    PayableStatus,
-    PaymentStatus,
     Refusal,
 )
+from rentpay_cli.core.statuses import PayableStatus, PaymentStatus, State
 from rentpay_cli.core.transfers import Destination
 from rentpay_cli.store import predicates
 from rentpay_cli.store.readonly import Reader
