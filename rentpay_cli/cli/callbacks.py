@@ -75,7 +75,7 @@ def _line(row: documents.Row) -> tuple[str, ...]:
         documents.listed_minute(row["received_at"]),
         _about(row),
         printable(row["source_ip"] or ""),
-        str(row["payment_id"] or ""),
+        documents.first_of(row["payments"]),
         row["state"],
         _outcome(row),
     )
@@ -136,7 +136,7 @@ def show_callback(
             ("State", row["state"]),
             ("Read", documents.local(row["read_at"])),
             ("Outcome", _outcome(row)),
-            ("Payment", str(row["payment_id"] or "")),
+            ("Payments" if len(row["payments"]) > 1 else "Payment", ", ".join(map(str, row["payments"]))),
         ],
     )
     show.line("")
@@ -208,6 +208,7 @@ def _document(row: documents.Row) -> dict[str, Any]:
         "state": row["state"],
         "outcome": row["outcome"],
         "paymentId": None if row["payment_id"] is None else str(row["payment_id"]),
+        "payments": [str(number) for number in row["payments"]],
         "receivedAt": documents.moment(row["received_at"]),
         "readAt": documents.moment(row["read_at"]),
         "copies": row["copies"],

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rentpay_cli.cli import completion, show
+from rentpay_cli.cli import completion, documents, show
 from rentpay_cli.cli.common import confirm_in_production, runtime, say_environment
 from rentpay_cli.cli.waiting import WAIT_SECONDS, Timeout, Wait, wait_for_disbursement
+from rentpay_cli.core.payout import Refusal
 
 if TYPE_CHECKING:
     from rentpay_cli.errors import RentpayError
     from rentpay_cli.flows.brake import Run
     from rentpay_cli.flows.disburse import Plan, Preview, Stopped
     from rentpay_cli.flows.send import Outcome, Sent, Settled
+    from rentpay_cli.runtime import Runtime
 
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be sent.")]
 
@@ -51,7 +53,7 @@ def disburse(
         if dry_run or (rt.settings.is_production and not show.wants_json()):
             planned = flow.preview(rt, number)
             if isinstance(planned, NotSent):
-                raise _trouble(planned)
+                raise _trouble(rt, planned)
             words = f"{show_kes(planned.amount_cents)} to paybill {planned.paybill}, account {planned.account_number}"
             if planned.owed_cents:
                 words += f", after {show_kes(planned.owed_cents)} that the owner owes"
@@ -66,7 +68,7 @@ def disburse(
             _show_settled(outcome)
             return
         if not isinstance(outcome, Sent):
-            raise _trouble(outcome)
+            raise _trouble(rt, outcome)
         if wait:
             wait_for_disbursement(rt, number, timeout)
             return
@@ -81,6 +83,7 @@ def _show_preview(planned: Preview, words: str) -> None:
             message="Nothing was sent",
             dryRun=True,
             paymentId=str(planned.payment_id),
+            payments=[str(planned.payment_id)],
             disbursementAmount=shillings(planned.amount_cents),
             platformFee=shillings(planned.fee_cents),
             ownerPaybill=planned.paybill,
@@ -98,6 +101,7 @@ def _show_settled(settled: Settled) -> None:
         show.document(
             message="Settled without a transfer",
             paymentId=str(number),
+            payments=[str(number)],
             disbursementConversationId=None,
             disbursementAmount=0,
             owes=shillings(settled.owes_cents),
@@ -118,6 +122,7 @@ def _show_sent(sent: Sent) -> None:
         show.document(
             message="Disbursement initiated successfully",
             paymentId=str(number),
+            payments=[str(number)],
             disbursementConversationId=sent.conversation_id,
             disbursementAmount=shillings(sent.amount_cents),
             platformFee=shillings(sent.fee_cents),
@@ -131,23 +136,20 @@ def _show_sent(sent: Sent) -> None:
     show.next_step(f"See what became of it: rentpay status {number}")
 
 
-def _trouble(outcome: Outcome) -> RentpayError:
+def _trouble(rt: Runtime, outcome: Outcome) -> RentpayError:
     """What an operator is told of a share that M-Pesa did not accept."""
     from rentpay_cli.core import codes
-    from rentpay_cli.core.payout import Refusal
     from rentpay_cli.errors import MpesaUnreachable, OutcomeUnknown, RuleRefused
     from rentpay_cli.flows.send import Failed, Held, NotSent, Unclear
 
     number = outcome.payment_id
     match outcome:
-        case NotSent(_, reason, because, owner_id):
-            hint = _HINTS.get(reason.value, "See: rentpay status {id}").format(id=number)
-            alone = f" --owner {owner_id}" if owner_id is not None else ""
-            return RuleRefused(f"Payment {number} was not disbursed: {because}.", hint + alone, code=reason.value)
+        case NotSent(_, reason, because):
+            words = f"Payment {number} was not disbursed: {because}."
+            return RuleRefused(words, _next_command(rt, reason, number), code=reason.value)
         case Held(_, because):
-            hint = _HINTS[Refusal.HELD.value].format(id=number)
             words = f"Payment {number} was not disbursed: it is held, because {because}."
-            return RuleRefused(words, hint, code=Refusal.HELD.value)
+            return RuleRefused(words, _next_command(rt, Refusal.HELD, number), code=Refusal.HELD.value)
         case Failed(code=codes.NOT_SENT, text=text):
             return MpesaUnreachable(
                 f"The payout of payment {number} did not leave. {text}",
@@ -168,19 +170,13 @@ def _trouble(outcome: Outcome) -> RentpayError:
     raise AssertionError(outcome)
 
 
-_HINTS = {
-    "payouts_stopped": "Once the cause is mended: rentpay payouts resume",
-    "held": "See why: rentpay status {id}. To let it go: rentpay payouts release {id} --reason TEXT",
-    "receipt_unknown": "Take the receipt from the paybill's statement: rentpay resolve {id} --paid RECEIPT",
-    "payment_failed": "Ask again with: rentpay initiate",
-    "outcome_unclear": "Ask M-Pesa: rentpay chase. Or rule with the statement in hand: rentpay resolve {id}",
-    "not_certain": (
-        "Look for the transfer on the paybill's statement; if it is not there: "
-        "rentpay resolve {id} --not-paid --reason TEXT"
-    ),
-    "not_confirmed": "Try again in a minute: rentpay disburse {id}",
-}
-"""The next command after a refusal; `status` after all others."""
+def _next_command(rt: Runtime, reason: Refusal, payment_id: int) -> str:
+    from rentpay_cli.cli.why import next_command
+    from rentpay_cli.store import reads
+
+    row = reads.payment(rt.reader, payment_id)
+    assert row is not None  # it was just looked at
+    return next_command(rt, reason, row)
 
 
 def retry_failed(
@@ -208,7 +204,7 @@ def retry_failed(
     from rentpay_cli.core.money import show_kes
     from rentpay_cli.errors import WrongUse
     from rentpay_cli.flows import disburse as flow
-    from rentpay_cli.store import health_reads
+    from rentpay_cli.store import health_reads, reads
 
     if include not in (None, "mend-first"):
         raise WrongUse(f"'{include}' is not a value of --include.", "Use --include mend-first.")
@@ -231,18 +227,20 @@ def retry_failed(
             return
         confirm_in_production(rt, f"Send {words}?")
         run = _with_progress(rt, plan, mended)
-    _show_run(run, plan)
+        tried = [*run.accepted, *run.settled, *(each.payment_id for each in (*run.failed, *run.unclear))]
+        transfers = reads.newest_transfers(rt.reader, tried) if show.wants_json() else []
+    _show_run(run, plan, transfers)
 
 
 def _stopped(stopped: Stopped) -> RentpayError:
+    from rentpay_cli.cli.why import after_stop
     from rentpay_cli.errors import RuleRefused
 
     which = "all payouts are" if stopped.owner_id is None else f"payouts to {stopped.owner_name} are"
-    alone = f" --owner {stopped.owner_id}" if stopped.owner_id is not None else ""
     return RuleRefused(
         f"Nothing was sent: {which} stopped ({stopped.reason})",
-        _HINTS["payouts_stopped"] + alone,
-        code="payouts_stopped",
+        after_stop(stopped.owner_id),
+        code=Refusal.STOPPED.value,
     )
 
 
@@ -288,6 +286,7 @@ def _show_unsent(plan: Plan, dry_run: bool, stop_reason: str | None) -> None:
             message="Nothing was sent" if dry_run else "Retried 0 failed disbursements",
             dryRun=dry_run,
             results={"total": len(plan.sends), "successful": 0, "failed": 0, "skipped": 0, "unclear": 0, "errors": []},
+            transfers=[],
             leftAlone=plan.left_alone,
             floatCovers=plan.is_covered,
             floatKnown=plan.is_float_known,
@@ -324,7 +323,7 @@ def _with_progress(rt: Any, plan: Plan, mended: tuple[Any, ...]) -> Run:
         return send_all(rt, plan.sends, mended=mended, on_progress=lambda: bar.advance(task) if bar else None)
 
 
-def _show_run(run: Run, plan: Plan) -> None:
+def _show_run(run: Run, plan: Plan, transfers: list[documents.Row]) -> None:
     from rentpay_cli.core.brake import WORDS
     from rentpay_cli.errors import NeedsAttention
 
@@ -340,6 +339,7 @@ def _show_run(run: Run, plan: Plan) -> None:
                 "unclear": len(run.unclear),
                 "errors": [{"paymentId": str(t.payment_id), "error": t.error, "code": t.code} for t in troubles],
             },
+            transfers=[documents.transfer(row) for row in transfers],
             leftAlone=plan.left_alone,
             floatCovers=plan.is_covered,
             floatKnown=plan.is_float_known,

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rentpay_cli.core.clock import from_milliseconds, iso_utc, list_local, show_local
 from rentpay_cli.core.money import shillings
 from rentpay_cli.core.phone import mask_phone
 from rentpay_cli.core.redact import masked
+from rentpay_cli.core.statuses import PayableStatus, PaymentStatus, State
+
+if TYPE_CHECKING:
+    from rentpay_cli.flows.why import WhyNot
 
 Row = dict[str, Any]
 
 
-STATE_WORDS = {
-    "sending": "being sent",
-    "waiting": "accepted, outcome open",
-    "unclear": "unclear",
-    "moved": "money moved",
-    "not_moved": "nothing moved",
+STATE_WORDS: dict[str, str] = {
+    State.SENDING: "being sent",
+    State.WAITING: "accepted, outcome open",
+    State.UNCLEAR: "unclear",
+    State.MOVED: "money moved",
+    State.NOT_MOVED: "nothing moved",
 }
 """The state of an attempt, as people read it."""
 
@@ -64,17 +69,44 @@ def checkout_id(identifier: str | None, *, reveal: bool) -> str | None:
 
 def disbursement_status(row: Row) -> str:
     """The status of the owner's share; a payment that is not paid yet has one that is still to be sent."""
-    return row["disbursement_status"] or "pending"
+    return row["disbursement_status"] or PayableStatus.PENDING.value
+
+
+def is_settled(row: Row) -> bool:
+    """Whether nothing is to be sent of the share any more."""
+    return row["disbursement_status"] in (PayableStatus.COMPLETED, PayableStatus.NOT_REQUIRED)
 
 
 def is_unclear(row: Row) -> bool:
     """Whether the payout may have moved money and nobody knows."""
-    return bool(row["payout_state"] == "unclear")
+    return bool(row["payout_state"] == State.UNCLEAR)
+
+
+def is_rent_unclear(row: Row) -> bool:
+    """Whether the tenant may have paid and nobody knows."""
+    return bool(row["collection_state"] == State.UNCLEAR)
+
+
+def can_be_asked_about(attempt: Row) -> bool:
+    """Whether M-Pesa gave the request an id by which it can be asked about."""
+    return bool(attempt["checkout_request_id"] or attempt["originator_conversation_id"])
 
 
 def lacks_receipt(row: Row) -> bool:
     """Whether the tenant paid and M-Pesa's receipt is still to come."""
-    return bool(row["status"] == "success" and row["method"] == "mpesa" and row["receipt"] is None)
+    return bool(row["status"] == PaymentStatus.SUCCESS and row["method"] == "mpesa" and row["receipt"] is None)
+
+
+def numbers(payments: Iterable[int]) -> list[str]:
+    """The payments that a transfer settles, as scripts see them."""
+    return [str(number) for number in payments]
+
+
+def first_of(payments: Sequence[int]) -> str:
+    """The first of the payments that something is about, for a column: how many more there are stands after it."""
+    if not payments:
+        return ""
+    return f"{payments[0]} +{len(payments) - 1}" if len(payments) > 1 else str(payments[0])
 
 
 def payment(row: Row, *, reveal: bool = False) -> Row:
@@ -88,7 +120,7 @@ def payment(row: Row, *, reveal: bool = False) -> Row:
         "receipt": row["receipt"],
         "receiptPending": lacks_receipt(row),
         "method": row["method"],
-        "unclear": row["collection_state"] == "unclear",
+        "unclear": is_rent_unclear(row),
         "phone": phone(row["phone"], reveal=reveal),
         "propertyId": row["property_id"],
         "propertyName": row["property_name"],
@@ -112,13 +144,15 @@ def payment(row: Row, *, reveal: bool = False) -> Row:
         "disbursementConversationId": row["conversation_id"],
         "disbursementDate": moment(row["completed_at"]),
         "disbursementFailureReason": row["disbursement_failure_reason"],
+        "disbursementPayments": numbers(row["payments"]),
     }
 
 
-def disbursement(row: Row, payouts: list[Row]) -> Row:
-    """The owner's share of a payment and every attempt to send it."""
+def disbursement(row: Row, payouts: list[Row], transfers: list[Row], why: WhyNot | None) -> Row:
+    """The owner's share of a payment, every transfer that settles it or was to, and every attempt to send one."""
     return {
         "paymentId": str(row["id"]),
+        "payments": numbers(row["payments"]),
         "amount": shillings(row["amount_cents"]),
         "disbursementAmount": known_shillings(row["share_cents"]),
         "platformFee": known_shillings(row["fee_cents"]),
@@ -136,8 +170,33 @@ def disbursement(row: Row, payouts: list[Row]) -> Row:
         "retryAdvice": row["advice"],
         "heldReason": row["held_reason"],
         "hold": hold(row),
+        "whyNotSent": None if why is None else {"code": why.reason.value, "message": why.words},
         "destination": destination(row),
+        "payableFrom": moment(row["payable_from"]),
+        "transfers": [transfer(each) for each in transfers],
         "attempts": [attempt(each) for each in payouts],
+    }
+
+
+def transfer(row: Row) -> Row:
+    """One transfer to an owner: the payments whose shares it settles, what it moved and what it left to the next."""
+    return {
+        "number": row["id"],
+        "way": row["way"],
+        "status": row["status"],
+        "amount": known_shillings(row["amount_cents"]),
+        "entries": known_shillings(row["entries_cents"]),
+        "carried": known_shillings(row["carried_cents"]),
+        "mpesaCharge": known_shillings(row["mpesa_charge_cents"]),
+        "transactionId": row["receipt"],
+        "conversationId": row["conversation_id"],
+        "payments": numbers(row["payments"]),
+        "paybill": row["paybill"],
+        "accountNumber": row["account_number"],
+        "failureCode": row["failure_code"],
+        "failureReason": row["failure_reason"],
+        "createdAt": moment(row["created_at"]),
+        "date": moment(row["completed_at"]),
     }
 
 
@@ -165,6 +224,7 @@ def attempt(row: Row) -> Row:
     """One request to M-Pesa to move money."""
     return {
         "number": row["number"],
+        "transfer": row["disbursement_id"],
         "direction": row["direction"],
         "state": row["state"],
         "amount": shillings(row["amount_cents"]),
@@ -184,6 +244,7 @@ def history_item(row: Row) -> Row:
     """A share in an owner's history."""
     return {
         "paymentId": str(row["id"]),
+        "payments": numbers(row["payments"]),
         "amount": shillings(row["amount_cents"]),
         "disbursementAmount": shillings(row["share_cents"]),
         "platformFee": shillings(row["fee_cents"]),

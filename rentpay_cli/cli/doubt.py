@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +13,12 @@ from rentpay_cli.cli.common import Command, confirm, confirm_in_production, invo
 from rentpay_cli.cli.waiting import WAIT_SECONDS, Timeout, Wait, until
 from rentpay_cli.core.attempt import Direction, State
 from rentpay_cli.core.callbacks import EnquiryState
+from rentpay_cli.core.members import payments_in_words
 from rentpay_cli.core.money import shillings, show_kes
+
+if TYPE_CHECKING:
+    from rentpay_cli.flows.resolve import Question
+    from rentpay_cli.runtime import Runtime
 
 payouts = typer.Typer(no_args_is_help=True)
 
@@ -54,11 +60,11 @@ def chase(wait: Wait = False, timeout: Timeout = WAIT_SECONDS) -> None:
             until(answered, timeout, "Waiting for M-Pesa…")
         rows = [reads.payment(rt.reader, each.payment_id) if each.payment_id else None for each in chased]
         unclear = health_reads.unclear(rt.reader)
-    asked = {(each.payment_id, each.direction.value) for each in chased}
-    left_out = [row for row in unclear if (row["payment_id"], row["direction"]) not in asked]
+    asked = {(each.payments, each.direction.value) for each in chased}
+    left_out = [row for row in unclear if (row["payments"], row["direction"]) not in asked]
     results: list[documents.Row] = [
         {
-            "paymentId": str(each.payment_id),
+            **_whose(each.payments),
             "about": _ABOUT[each.direction],
             "outcome": outcomes.get(each.enquiry_id, each.outcome) if each.enquiry_id else each.outcome,
             "paymentStatus": row["status"] if row else None,
@@ -68,7 +74,7 @@ def chase(wait: Wait = False, timeout: Timeout = WAIT_SECONDS) -> None:
         for each, row in zip(chased, rows, strict=True)
     ]
     not_asked: list[documents.Row] = [
-        {"paymentId": str(row["payment_id"]), "about": _ABOUT[row["direction"]], "outcome": _why_not_asked(row)}
+        {**_whose(row["payments"]), "about": _ABOUT[row["direction"]], "outcome": _why_not_asked(row)}
         for row in left_out
     ]
     if show.wants_json():
@@ -78,7 +84,7 @@ def chase(wait: Wait = False, timeout: Timeout = WAIT_SECONDS) -> None:
         return
     show.table(
         [("Payment", "right"), ("About", "left"), ("What M-Pesa says", "left")],
-        [(r["paymentId"], r["about"], r["outcome"]) for r in (*results, *not_asked)],
+        [(", ".join(r["payments"]), r["about"], r["outcome"]) for r in (*results, *not_asked)],
         empty="Nothing has gone quiet: there is nothing to ask about.",
     )
     if unclear:
@@ -87,6 +93,11 @@ def chase(wait: Wait = False, timeout: Timeout = WAIT_SECONDS) -> None:
             "What stays unclear, look up on the paybill's statement, then: "
             f"rentpay resolve {first} --paid RECEIPT, or --not-paid --reason TEXT"
         )
+
+
+def _whose(payments: Sequence[int]) -> documents.Row:
+    """The payments that a request is about: the first one, and all."""
+    return {"paymentId": str(payments[0]) if payments else None, "payments": [str(number) for number in payments]}
 
 
 _ABOUT = {Direction.COLLECTION: "rent", Direction.PAYOUT: "disbursement"}
@@ -139,16 +150,41 @@ def resolve(
         about = flow.question(rt, ruling)
         what = "the tenant's payment" if about.direction is Direction.COLLECTION else "the payout to the owner"
         verdict = f"was paid, with receipt {ruling.receipt}" if ruling.receipt else "was NOT paid"
+        whose = payments_in_words(about.payments) if about.payments else f"payment {number}"
         unsent = "Nothing was sent to the owner from here, as far as this database knows. " if about.never_sent else ""
-        confirm(f"{unsent}Rule that {what} of {show_kes(about.amount_cents)} (payment {number}) {verdict}?")
+        if len(about.payments) > 1 and not show.wants_json():
+            _show_members(rt, about)
+        confirm(f"{unsent}Rule that {what} of {show_kes(about.amount_cents)} ({whose}) {verdict}?")
         state = flow.resolve(rt, ruling, about)
     if show.wants_json():
         show.document(
-            message="Ruling carried out", paymentId=str(number), about=about.direction.value, state=state.value
+            message="Ruling carried out",
+            paymentId=str(number),
+            payments=[str(each) for each in about.payments],
+            about=about.direction.value,
+            state=state.value,
         )
         return
-    show.line(f"Payment {number}: {what} {verdict}. The ruling is in the journal.")
+    show.line(f"{whose.capitalize()}: {what} {verdict}. The ruling is in the journal.")
     show.next_step(f"See: rentpay status {number}")
+
+
+def _show_members(rt: Runtime, about: Question) -> None:
+    """All the payments that a ruling on one transfer counts for."""
+    from rentpay_cli.store import reads
+
+    rows = [row for number in about.payments if (row := reads.payment(rt.reader, number)) is not None]
+    show.table(
+        [("Payment", "right"), ("Property", "left"), ("Tenant", "left"), ("Share", "right")],
+        [(str(row["id"]), row["property_name"], _tenant(row), show_kes(row["share_cents"])) for row in rows],
+        empty="",
+    )
+    amount = show_kes(about.amount_cents)
+    show.line(f"They went in one transfer of {amount}: the ruling counts for all {len(about.payments):,}.", "bold")
+
+
+def _tenant(row: documents.Row) -> str:
+    return row["tenant_name"] or documents.phone(row["phone"], reveal=False) or ""
 
 
 @payouts.command("stop", cls=Command)
@@ -284,6 +320,7 @@ def show_stop() -> None:
     Examples:
     rentpay payouts show
     """
+    from rentpay_cli.cli.why import after_stop
     from rentpay_cli.core.brake import WORDS
     from rentpay_cli.core.clock import iso_utc, show_local
     from rentpay_cli.core.payout import StopKind
@@ -313,7 +350,7 @@ def show_stop() -> None:
     for each in owners:
         _show_stop(f"Payouts to {each['owner_name']} are stopped", each)
         if found is None:
-            show.next_step(f"Once the cause is mended: rentpay payouts resume --owner {each['owner_id']}")
+            show.next_step(after_stop(each["owner_id"]))
     for each in stops:
         _show_stop("All payouts are stopped", each)
     if found is not None:
@@ -321,7 +358,7 @@ def show_stop() -> None:
             show.next_step("What the statement shows as paid: rentpay resolve ID --paid RECEIPT")
             show.next_step("After that: rentpay payouts resume")
         else:
-            show.next_step("Once the cause is mended: rentpay payouts resume")
+            show.next_step(after_stop(None))
 
 
 _STOP_KEYS = ("kind", "reason", "stoppedBy", "stoppedAt")

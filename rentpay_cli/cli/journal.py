@@ -107,7 +107,7 @@ def _line(row: documents.Row) -> tuple[str, ...]:
         documents.listed_minute(row["at"]),
         printable(row["actor"]),
         row["event"],
-        str(row["payment_id"] or ""),
+        documents.first_of(_payments(row)),
         _words(_detail(row)),
     )
 
@@ -181,9 +181,16 @@ def _document(row: documents.Row) -> dict[str, Any]:
         "actor": row["actor"],
         "event": row["event"],
         "paymentId": None if row["payment_id"] is None else str(row["payment_id"]),
+        "payments": [str(number) for number in _payments(row)],
         "attemptId": row["attempt_id"],
         "detail": _detail(row),
     }
+
+
+def _payments(row: documents.Row) -> list[int]:
+    """The payments that an entry is about: several, if it is about a transfer that settles several."""
+    own = [] if row["payment_id"] is None else [row["payment_id"]]
+    return list(_detail(row).get("payments", own))
 
 
 def _detail(row: documents.Row) -> dict[str, Any]:
@@ -221,6 +228,6 @@ def _part(name: str, value: Any) -> str:
 
 
 def _value(value: Any) -> str:
-    return (
-        ", ".join(f"{name} {_value(part)}" for name, part in value.items()) if isinstance(value, dict) else str(value)
-    )
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_value(part)}" for name, part in value.items())
+    return ", ".join(map(_value, value)) if isinstance(value, list) else str(value)

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rentpay_cli.cli import completion, documents, sheet, show, terminal
 from rentpay_cli.cli.common import runtime, talk
 from rentpay_cli.core.access import EVERYTHING
+from rentpay_cli.core.members import payments_in_words
 from rentpay_cli.core.money import shillings, show_kes
+from rentpay_cli.core.statuses import Direction, PayableStatus, PaymentStatus, State, Way
+
+if TYPE_CHECKING:
+    from rentpay_cli.flows.why import WhyNot
+    from rentpay_cli.runtime import Runtime
 
 LIST_ROWS = 50
 DAY_LENGTH = len("23 Nov 2026")
@@ -51,40 +58,27 @@ def status(
         row = reads.payment(rt.reader, number)
         assert row is not None  # it was just found
         attempts = reads.attempts(rt.reader, number)
+        transfers = reads.transfers_of(rt.reader, number) if show.wants_json() else []
         findings = reads.open_findings(rt.reader, number)
         stop = health_reads.stop_against(rt.reader, row["owner_id"])
+        why = _why(rt, row)
         sees_all = rt.scope == EVERYTHING
+        hint = _hint(rt, row, why) if sees_all else ""
     if show.wants_json():
-        payouts = [attempt for attempt in attempts if attempt["direction"] == "payout"]
+        payouts = [attempt for attempt in attempts if attempt["direction"] == Direction.PAYOUT]
         show.document(
             payment={
                 **documents.payment(row, reveal=reveal),
-                "attempts": [documents.attempt(each) for each in attempts if each["direction"] == "collection"],
+                "attempts": [documents.attempt(each) for each in attempts if each["direction"] == Direction.COLLECTION],
                 "findings": findings,
             },
-            disbursement=documents.disbursement(row, payouts),
+            disbursement=documents.disbursement(row, payouts, transfers, why),
             payoutsStopped=stop["reason"] if stop else None,
         )
         return
-    waits = stop is not None and row["disbursement_status"] in ("pending", "failed")
-    _show_payment(row, attempts, findings, reveal, is_stopped=waits, sees_all=sees_all)
-    if stop and waits:
-        which = f"Payouts to {row['owner_name']}" if stop["owner_id"] else "All payouts"
-        show.line(f"{which} are stopped: {stop['reason']}", "bold red")
-        if sees_all:
-            show.next_step(_stopped_hint(row, stop))
-
-
-def _stopped_hint(row: documents.Row, stop: documents.Row) -> str:
-    from rentpay_cli.core.payout import StopKind
-
-    if stop["kind"] == StopKind.RESTORE:
-        return (
-            f"It may have been paid after {documents.written_until(stop)}. If the paybill's statement has it: "
-            f"rentpay resolve {row['id']} --paid RECEIPT"
-        )
-    alone = f" --owner {stop['owner_id']}" if stop["owner_id"] else ""
-    return f"Once the cause is mended: rentpay payouts resume{alone}"
+    _show_payment(row, attempts, findings, reveal, why, sees_all=sees_all)
+    if hint:
+        show.next_step(hint)
 
 
 def _watch(rt: Any, number: int) -> None:
@@ -93,7 +87,9 @@ def _watch(rt: Any, number: int) -> None:
 
     def at_rest() -> bool | None:
         row = reads.payment(rt.reader, number)
-        is_open = row is not None and (row["status"] == "pending" or row["disbursement_status"] == "processing")
+        if row is None:
+            return True
+        is_open = row["status"] == PaymentStatus.PENDING or row["disbursement_status"] == PayableStatus.PROCESSING
         return None if is_open else True
 
     try:
@@ -109,12 +105,12 @@ def _show_payment(
     attempts: list[documents.Row],
     findings: list[documents.Row],
     reveal: bool,
+    why: WhyNot | None,
     *,
-    is_stopped: bool,
     sees_all: bool,
 ) -> None:
     tenant = " ".join(filter(None, (row["tenant_name"], documents.phone(row["phone"], reveal=reveal))))
-    is_due = row["disbursement_status"] not in (None, "not_required")
+    is_due = row["disbursement_status"] not in (None, PayableStatus.NOT_REQUIRED)
     is_tenants = row["share_cents"] is None  # who asks is a tenant, whom the division of the rent does not concern
     show.block(
         f"Payment {row['id']}: {show_kes(row['amount_cents'])}, rent of {row['property_name']}",
@@ -130,7 +126,8 @@ def _show_payment(
             ("Share", "" if is_tenants or not is_due else show_kes(row["share_cents"])),
             ("Owner paid", documents.local(row["completed_at"])),
             ("Owner's receipt", row["transaction_id"] or ""),
-            ("M-Pesa's charge", show_kes(row["mpesa_charge_cents"]) if row["mpesa_charge_cents"] is not None else ""),
+            ("Transfer", "" if is_tenants else _transfer_words(row)),
+            ("M-Pesa's charge", _charge_words(row)),
         ],
     )
     if attempts:
@@ -138,10 +135,10 @@ def _show_payment(
             [("Attempt", "left"), ("Began (EAT)", "whole"), ("State", "status"), ("What is known", "left")],
             [
                 (
-                    f"{'rent in' if each['direction'] == 'collection' else 'payout'} {each['number']}",
+                    f"{'rent in' if each['direction'] == Direction.COLLECTION else 'payout'} {each['number']}",
                     documents.listed(each["created_at"]),
                     documents.STATE_WORDS[each["state"]],
-                    _attempt_words(each),
+                    _attempt_words(each, row),
                 )
                 for each in attempts
             ],
@@ -151,40 +148,70 @@ def _show_payment(
         show.line(f"Look at this: {finding['text']}", "bold red")
         if sees_all:
             show.next_step(finding["action"])
-    hint = _hint(row, attempts)
-    if hint and not is_stopped and sees_all:
-        show.next_step(hint)
+    if why is not None:
+        from rentpay_cli.cli.why import is_told_by_status
+
+        if not is_told_by_status(why.reason):
+            show.line(f"It is not sent to the owner: {why.words}.", "bold red")
 
 
 def _destination(row: documents.Row) -> str:
-    return f"paybill {row['owner_paybill']}, account {row['owner_account_number']}"
+    """Where the share goes, or went; and where it was to go at first, if that was elsewhere."""
+    first = (row["owner_paybill"], row["owner_account_number"])
+    paybill, account_number = now = first if row["paybill"] is None else (row["paybill"], row["account_number"])
+    moved = "" if now == first else f" (at first paybill {first[0]}, account {first[1]})"
+    return f"paybill {paybill}, account {account_number}{moved}"
 
 
-def _attempt_words(attempt: documents.Row) -> str:
-    if attempt["receipt"]:
-        return f"receipt {attempt['receipt']}"
+def _others(row: documents.Row) -> list[int]:
+    """The payments that the newest transfer of a share settles beside this one."""
+    return [number for number in row["payments"] if number != row["id"]]
+
+
+def _transfer_words(row: documents.Row) -> str:
+    """With what the share went, where it did not go alone."""
+    with_others = f"together with {payments_in_words(others)}, " if (others := _others(row)) else ""
+    if row["disbursement_way"] == Way.NONE:
+        return f"{with_others}settled without one: no money moved"
+    if others:
+        return f"{with_others}in one transfer of {show_kes(row['transfer_cents'])}"
+    if row["entries_cents"]:
+        entries = show_kes(row["entries_cents"])
+        return f"a transfer of {show_kes(row['transfer_cents'])}, with other amounts of the owner's: {entries}"
+    return "by hand, in M-Pesa's portal" if row["disbursement_way"] == Way.PORTAL else ""
+
+
+def _charge_words(row: documents.Row) -> str:
+    if row["mpesa_charge_cents"] is None:
+        return ""
+    once = ", once for the transfer" if _others(row) else ""
+    return show_kes(row["mpesa_charge_cents"]) + once
+
+
+def _attempt_words(attempt: documents.Row, row: documents.Row) -> str:
+    shared = attempt["payments"] if attempt["disbursement_id"] != row["disbursement_id"] else ()  # which is told above
     code = f" ({attempt['code']})" if attempt["code"] else ""
-    return f"{attempt['reason'] or ''}{code}{_next_check_words(attempt)}".strip()
+    known = f"receipt {attempt['receipt']}" if attempt["receipt"] else f"{attempt['reason'] or ''}{code}".strip()
+    among = f"For {payments_in_words(shared)}: {show_kes(attempt['amount_cents'])}." if len(shared) > 1 else ""
+    more = [each for each in (among, "" if attempt["receipt"] else _next_check_words(attempt)) if each]
+    ended = f"{known}." if known and more and not known.endswith(".") else known
+    return " ".join(filter(None, [ended, *more]))
 
 
 def _next_check_words(attempt: documents.Row) -> str:
     if not attempt["next_check_at"]:
         return ""
-    if attempt["state"] == "unclear" and not _can_be_asked_about(attempt):
-        return " M-Pesa gave it no id that it could be asked by."
-    return f" M-Pesa is asked again at {documents.local(attempt['next_check_at'])}."
-
-
-def _can_be_asked_about(attempt: documents.Row) -> bool:
-    return bool(attempt["checkout_request_id"] or attempt["originator_conversation_id"])
+    if attempt["state"] == State.UNCLEAR and not documents.can_be_asked_about(attempt):
+        return "M-Pesa gave it no id that it could be asked by."
+    return f"M-Pesa is asked again at {documents.local(attempt['next_check_at'])}."
 
 
 def _rent_words(row: documents.Row) -> str:
-    if row["status"] == "pending":
-        if row["collection_state"] == "unclear":
+    if row["status"] == PaymentStatus.PENDING:
+        if documents.is_rent_unclear(row):
             return "pending, unclear: M-Pesa gave no answer, the tenant may still pay"
         return "pending: the tenant was asked and M-Pesa has not said yet whether it was paid"
-    if row["status"] == "failed":
+    if row["status"] == PaymentStatus.FAILED:
         return f"failed: {row['failure_reason']} ({row['failure_code']})"
     return "success: the tenant paid" + ("" if row["method"] == "mpesa" else f" outside M-Pesa ({row['method']})")
 
@@ -193,42 +220,47 @@ def _share_words(row: documents.Row) -> str:
     state = documents.disbursement_status(row)
     if row["held_reason"]:
         return f"{state}, held: {row['held_reason']}"
-    if state == "pending":
-        return "pending: not sent" if row["status"] == "success" else ""
-    if state == "processing":
+    if state == PayableStatus.PENDING:
+        return "pending: not sent" if row["status"] == PaymentStatus.SUCCESS else ""
+    if state == PayableStatus.PROCESSING:
         if documents.is_unclear(row):
             return "processing, unclear: it may have been paid; it is not sent again until that is known"
         return "processing: M-Pesa accepted it and has not yet said whether the owner was paid"
-    if state == "failed":
+    if state == PayableStatus.FAILED:
         reason, code = row["disbursement_failure_reason"], row["disbursement_failure_code"]
         return f"failed: {reason} ({code})"
-    return {"completed": "completed: the owner was paid", "not_required": "not_required: nothing to send"}[state]
+    if state == PayableStatus.NOT_REQUIRED:
+        return "not_required: nothing to send"
+    settled = row["disbursement_way"] == Way.NONE
+    return "completed: it settled what the owner owed" if settled else "completed: the owner was paid"
 
 
-def _hint(row: documents.Row, attempts: list[documents.Row]) -> str:
-    state = documents.disbursement_status(row)
-    if row["held_reason"]:
-        return f"Once you have looked at it: rentpay payouts release {row['id']} --reason TEXT"
-    if row["status"] == "success" and state == "pending" and not documents.lacks_receipt(row):
-        return f"Send it: rentpay disburse {row['id']}"
-    if state == "failed":
-        if row["advice"] == "send again":
-            return f"It may be sent again: rentpay disburse {row['id']}, or all such: rentpay retry-failed"
-        if row["advice"] == "mend first":
-            return f"Mend the cause first, then: rentpay disburse {row['id']}"
-        return f"Look for it on the paybill's statement; if it is not there: rentpay resolve {row['id']} --not-paid"
-    if documents.is_unclear(row) or row["collection_state"] == "unclear":
-        unclear = [each for each in attempts if each["state"] == "unclear"]
-        ruling = f"rentpay resolve {row['id']} --paid RECEIPT, or --not-paid --reason TEXT"
-        if not any(map(_can_be_asked_about, unclear)):
-            return f"M-Pesa cannot be asked about it. Look for it on the paybill's statement, then: {ruling}"
-        return f"Ask M-Pesa: rentpay chase. Or rule with the statement in hand: {ruling}"
+def _why(rt: Runtime, row: documents.Row) -> WhyNot | None:
+    """What keeps the share from being sent; what is settled, as most payments are, needs no rules to be loaded."""
+    if documents.is_settled(row):
+        return None
+    from rentpay_cli.flows.why import why_not_sent
+
+    return why_not_sent(rt, row)
+
+
+def _hint(rt: Runtime, row: documents.Row, why: WhyNot | None) -> str:
+    """The next command: about the tenant's payment while that is in doubt, else about the owner's share."""
+    if documents.is_settled(row) and not documents.lacks_receipt(row):
+        return ""
+    from rentpay_cli.cli.why import next_command, when_unclear
+    from rentpay_cli.core.payout import Refusal
+
+    if documents.is_rent_unclear(row):
+        return when_unclear(rt, row)
+    if why is not None:
+        return next_command(rt, why.reason, row)
     if documents.lacks_receipt(row):
-        return f"The receipt is on the paybill's statement: rentpay resolve {row['id']} --paid RECEIPT"
-    if row["status"] == "failed":
-        whom = f" --tenant {row['tenant_id']}" if row["tenant_id"] else " --phone …"
-        return f"Ask again: rentpay initiate --property {row['property_id']}{whom}"
-    return ""
+        return next_command(rt, Refusal.NO_RECEIPT, row)
+    state = documents.disbursement_status(row)
+    if state == PayableStatus.FAILED:
+        return f"It may be sent again: rentpay disburse {row['id']}, or all such: rentpay retry-failed"
+    return f"Send it: rentpay disburse {row['id']}" if state == PayableStatus.PENDING else ""
 
 
 def payments(
@@ -262,8 +294,8 @@ def payments(
     from rentpay_cli.flows.look import day_start, one, read_day
     from rentpay_cli.store import reads
 
-    _check_choice("--status", status, ("pending", "success", "failed", "reversed"))
-    _check_choice("--disbursement-status", disbursement_status, tuple(_DISBURSEMENT_STATUSES))
+    _check_choice("--status", status, tuple(PaymentStatus))
+    _check_choice("--disbursement-status", disbursement_status, tuple(PayableStatus))
     wants_csv = sheet.chosen(form)
     first, last = (read_day(text) if text else None for text in (since, until))
     with runtime() as rt:
@@ -309,7 +341,7 @@ def _payment_line(row: documents.Row) -> tuple[str, ...]:
         _minute(row["created_at"]),
         row["property_name"],
         f"{shillings(row['amount_cents']):,}",
-        _marked(row["status"], row["collection_state"] == "unclear"),
+        _marked(row["status"], documents.is_rent_unclear(row)),
         _share(row),
         _short_share(row),
     )
@@ -321,8 +353,8 @@ PAYMENT_COLUMNS = (
     *("failureCode", "failureReason", "note", "ownerPaybill", "ownerAccountNumber", "disbursementStatus"),
     *("disbursementUnclear", "disbursementAmount", "disbursementTransactionId", "disbursementDate"),
     *("disbursementFailureReason", "checkoutRequestId", "merchantRequestId", "disbursementConversationId"),
+    "disbursementPayments",
 )
-_DISBURSEMENT_STATUSES = ("pending", "processing", "completed", "failed", "not_required")
 
 
 def _share(row: documents.Row) -> str:
@@ -382,9 +414,11 @@ def history(
             return
         summary = reads.owner_summary(rt.reader, entry["id"])
         if show.wants_json():
+            seen: set[int] = set()
             show.document_with_list(
                 "disbursements",
-                (documents.history_item(row) for row in found),
+                (documents.history_item(row) for row in _noting_transfers(found, seen)),
+                lambda: {"transfers": [documents.transfer(row) for row in reads.transfers(rt.reader, seen)]},
                 owner={"id": entry["id"], "name": entry["name"]},
                 summary={
                     "totalDisbursed": shillings(int(summary["disbursed_cents"])),
@@ -419,6 +453,14 @@ def history(
     )
 
 
+def _noting_transfers(rows: Iterable[documents.Row], seen: set[int]) -> Iterator[documents.Row]:
+    """The rows; which transfer was the newest of each is put into `seen`."""
+    for row in rows:
+        if row["disbursement_id"] is not None:
+            seen.add(row["disbursement_id"])
+        yield row
+
+
 def _history_line(row: documents.Row) -> tuple[str, ...]:
     return (
         str(row["id"]),
@@ -434,5 +476,5 @@ def _history_line(row: documents.Row) -> tuple[str, ...]:
 HISTORY_COLUMNS = (
     *("paymentId", "propertyName", "tenantName", "amount", "receipt", "platformFee", "disbursementAmount"),
     *("disbursementStatus", "disbursementUnclear", "disbursementTransactionId", "disbursementDate"),
-    "disbursementFailureReason",
+    *("disbursementFailureReason", "payments"),
 )

@@ -9,6 +9,7 @@ import typer
 
 from rentpay_cli.cli import completion, documents, show
 from rentpay_cli.cli.common import Command, runtime, talk
+from rentpay_cli.core.members import payments_in_words
 from rentpay_cli.core.notices import FIELDS, TEMPLATES, NoticeKind, NoticeState
 from rentpay_cli.core.redact import printable
 
@@ -90,7 +91,7 @@ def list_notices(
 
 def _about(row: documents.Row) -> str:
     if row["kind"] == NoticeKind.COMPLETED:
-        return f"payment {row['payment_id']} completed"
+        return f"{payments_in_words(row['payments'])} completed" if row["payments"] else "a payout completed"
     return printable(row["words"] or row["kind"])
 
 
@@ -99,7 +100,8 @@ def _document(row: documents.Row) -> documents.Row:
         "id": row["id"],
         "kind": row["kind"],
         "to": row["audience"],
-        "paymentId": None if row["payment_id"] is None else str(row["payment_id"]),
+        "paymentId": str(row["payments"][0]) if row["payments"] else None,
+        "payments": [str(number) for number in row["payments"]],
         "text": row["words"],
         "state": row["state"],
         "tries": row["tries"],

@@ -11,7 +11,7 @@ import typer
 from rentpay_cli.cli import documents, sheet, show, terminal
 from rentpay_cli.cli.common import Command, runtime
 from rentpay_cli.core.money import shillings, show_kes
-from rentpay_cli.core.payout import PayableStatus
+from rentpay_cli.core.payout import DisbursementStatus, PayableStatus
 from rentpay_cli.core.revenue import Revenue, total
 
 if TYPE_CHECKING:
@@ -171,8 +171,10 @@ def disbursements(
 ) -> None:
     """Show how payouts went: how many by status, how often and how quickly owners were paid, and why not.
 
-    The period is that in which the disbursements were made. The success rate is that of completed ones among those
-    that ended; the retry success rate that among those that were sent more than once.
+    A disbursement is one transfer, of one share or of several. The period is that in which it was made, or, where there
+    is none yet, in which the share was booked. The amount is what was transferred, else what the shares come to. Of
+    those that failed, what was not sent again yet counts. The success rate is that of completed ones among those that
+    ended; the retry success rate that among those that followed a failed one. The time is that of each payment.
 
     Examples:
     rentpay report disbursements
@@ -192,7 +194,7 @@ def disbursements(
         retried = report_reads.retries(rt.reader, *period.moments)
     statuses = _status_items(by_status)
     if wants_csv:
-        sheet.write(("status", "disbursements", "amount"), statuses)
+        sheet.write(("status", "disbursements", "amount", "payments"), statuses)
         return
     counts = {item["status"]: item["disbursements"] for item in statuses}
     completed, failed = counts[PayableStatus.COMPLETED], counts[PayableStatus.FAILED]
@@ -234,8 +236,9 @@ def _status_items(rows: list[documents.Row]) -> list[documents.Row]:
             "status": status,
             "disbursements": int(found[status]["disbursements"]) if status in found else 0,
             "amount": shillings(int(found[status]["amount_cents"])) if status in found else 0,
+            "payments": int(found[status]["payments"]) if status in found else 0,
         }
-        for status in PayableStatus
+        for status in (*PayableStatus, DisbursementStatus.SETTLED)
     ]
 
 
@@ -256,8 +259,11 @@ def _show_disbursements(
     reasons: list[documents.Row],
 ) -> None:
     show.table(
-        [("Status", "status"), ("Disbursements", "right"), ("Amount", "right")],
-        [(item["status"], f"{item['disbursements']:,}", f"{item['amount']:,}") for item in statuses],
+        [("Status", "status"), ("Disbursements", "right"), ("Payments", "right"), ("Amount", "right")],
+        [
+            (item["status"], f"{item['disbursements']:,}", f"{item['payments']:,}", f"{item['amount']:,}")
+            for item in statuses
+        ],
         empty="",
     )
     show.block(

@@ -45,6 +45,8 @@ def _cell(value: Any) -> Any:
     """The value; a text that a spreadsheet would take for a formula begins with an apostrophe, a number does not."""
     if value is None:
         return ""
+    if isinstance(value, list):
+        return " ".join(map(str, value))
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, str):

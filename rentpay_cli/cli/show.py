@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rentpay_cli.cli import terminal
@@ -33,21 +33,24 @@ def document(**fields: Any) -> None:
     print_json({"success": True, **fields})
 
 
-def document_with_list(name: str, rows: Iterable[dict[str, Any]], **fields: Any) -> None:
+def document_with_list(
+    name: str, rows: Iterable[dict[str, Any]], after: Callable[[], dict[str, Any]] = dict, **fields: Any
+) -> None:
     """Print the one JSON document of a run that lists something, each row as it is read: memory stays flat.
 
-    `success` stands at its end, where it is known: if reading fails half way, it is false there and the error follows.
+    What `after` tells comes after the rows, when they have been read. `success` stands at the end, where it is known:
+    if reading fails half way, it is false there and the error follows.
     """
     rest = iter(rows)
     first = next(rest, None)  # what fails before anything is printed is told as always
     if first is None:
-        document(**fields, **{name: []})
+        document(**fields, **{name: []}, **after())
         return
     sys.stdout.write(_json({**fields, name: []}).removesuffix("]\n}") + _indented(first))
     invocation().is_listing = True
     for row in rest:
         sys.stdout.write("," + _indented(row))
-    print_json({"success": True})
+    print_json({**after(), "success": True})
 
 
 def _indented(row: dict[str, Any]) -> str:

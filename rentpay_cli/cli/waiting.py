@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rentpay_cli.cli import documents, show
+from rentpay_cli.core.members import payments_in_words
 from rentpay_cli.core.money import show_kes
 from rentpay_cli.core.payout import PayableStatus, PaymentStatus
 from rentpay_cli.errors import OutcomeUnknown, RuleRefused
@@ -59,7 +60,7 @@ def wait_for_payment(rt: Runtime, payment_id: int, timeout_seconds: int) -> None
             code="payment_failed",
         )
     words = f"The tenant paid {show_kes(row['amount_cents'])} ({_receipt(row['receipt'])})."
-    _show_ended(row, words, whole_id=True)  # as `initiate` gives it without --wait, for scripts
+    _show_ended(rt, row, words, whole_id=True)  # as `initiate` gives it without --wait, for scripts
 
 
 def wait_for_disbursement(rt: Runtime, payment_id: int, timeout_seconds: int) -> None:
@@ -86,14 +87,26 @@ def wait_for_disbursement(rt: Runtime, payment_id: int, timeout_seconds: int) ->
             f"See: rentpay explain {row['disbursement_failure_code']}",
             code="disbursement_failed",
         )
-    _show_ended(row, f"The owner was paid {show_kes(row['share_cents'])} ({_receipt(row['transaction_id'])}).")
+    paid = f"The owner was paid {show_kes(row['share_cents'])}{_with_others(row)} ({_receipt(row['transaction_id'])})."
+    _show_ended(rt, row, paid)
 
 
-def _show_ended(row: documents.Row, words: str, *, whole_id: bool = False) -> None:
+def _with_others(row: documents.Row) -> str:
+    """That the share went in one transfer with others, where it did."""
+    if len(row["payments"]) == 1:
+        return ""
+    return f", in one transfer of {show_kes(row['transfer_cents'])} for {payments_in_words(row['payments'])}"
+
+
+def _show_ended(rt: Runtime, row: documents.Row, words: str, *, whole_id: bool = False) -> None:
+    from rentpay_cli.cli.why import next_command
+    from rentpay_cli.flows.why import why_not_sent
+
     if show.wants_json():
         show.document(
             message=words,
             paymentId=str(row["id"]),
+            payments=documents.numbers(row["payments"]),
             checkoutRequestId=documents.checkout_id(row["checkout_request_id"], reveal=whole_id),
             merchantRequestId=row["merchant_request_id"],
             disbursementConversationId=row["conversation_id"],
@@ -101,10 +114,11 @@ def _show_ended(row: documents.Row, words: str, *, whole_id: bool = False) -> No
         )
     else:
         show.line(f"Payment {row['id']}: {words}")
-        if row["disbursement_status"] == PayableStatus.PENDING and documents.lacks_receipt(row):
-            show.next_step(f"Take the receipt from the paybill's statement: rentpay resolve {row['id']} --paid RECEIPT")
-        elif row["disbursement_status"] == PayableStatus.PENDING:
-            show.next_step(f"Send the owner's share: rentpay disburse {row['id']}")
+        if row["disbursement_status"] != PayableStatus.PENDING:
+            return
+        why = why_not_sent(rt, row)
+        step = next_command(rt, why.reason, row) if why else f"Send the owner's share: rentpay disburse {row['id']}"
+        show.next_step(step)
 
 
 def _receipt(receipt: str | None) -> str:

@@ -12,27 +12,10 @@ callback can outrun its own reply. An attempt found in `sending` by another proc
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from rentpay_cli.core.evidence import Acknowledged, Evidence, Moved, NotMoved, Overdue, Refused, Unanswered
-
-
-class State(StrEnum):
-    """Where an attempt is."""
-
-    SENDING = "sending"
-    WAITING = "waiting"
-    UNCLEAR = "unclear"
-    MOVED = "moved"
-    NOT_MOVED = "not_moved"
-
-
-class Direction(StrEnum):
-    """Which way the money goes: a tenant's rent in, an owner's share out, or a tenant's money back."""
-
-    COLLECTION = "collection"
-    PAYOUT = "payout"
-    REFUND = "refund"
+from rentpay_cli.core.statuses import Direction as Direction
+from rentpay_cli.core.statuses import State as State
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,27 +10,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rentpay_cli.core.attempt import State
 from rentpay_cli.core.codes import Advice
-
-
-class PaymentStatus(StrEnum):
-    """What is known about the tenant's money."""
-
-    PENDING = "pending"
-    SUCCESS = "success"
-    FAILED = "failed"
-    REVERSED = "reversed"
-
-
-class PayableStatus(StrEnum):
-    """How far an owner's share, or another amount owed to or by him, is."""
-
-    PENDING = "pending"
-    PROCESSING = "processing"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    NOT_REQUIRED = "not_required"
+from rentpay_cli.core.statuses import PayableStatus as PayableStatus
+from rentpay_cli.core.statuses import PaymentStatus as PaymentStatus
+from rentpay_cli.core.statuses import State
+from rentpay_cli.core.statuses import Way as Way
 
 
 class PayableKind(StrEnum):
@@ -96,14 +80,6 @@ class Reversed(StrEnum):
     REFUND = "refund"
     REALLOCATED = "reallocated"
     UNDO = "undo"
-
-
-class Way(StrEnum):
-    """How a transfer is made: by B2B, by a person in the portal, or not at all, because nothing is left to move."""
-
-    B2B = "b2b"
-    PORTAL = "portal"
-    NONE = "none"
 
 
 class HoldKind(StrEnum):
@@ -196,6 +172,12 @@ WORDS = {
     Refusal.BUSY: "another process works on it just now",
 }
 """Why, as a person would say it after "it was not disbursed"."""
+
+
+def because(reason: Refusal, detail: str | None = None, *, owner_name: str | None = None) -> str:
+    """The words of a reason, with what it rests on here; `owner_name` if it is one owner's payouts that are stopped."""
+    words = WORDS[reason] if owner_name is None else f"payouts to {owner_name} are stopped"
+    return f"{words} ({detail})" if detail else words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,9 +17,10 @@ from rentpay_cli.core.attempt import ENDED, Direction, State
 from rentpay_cli.core.callbacks import EnquiryKind, EnquiryState
 from rentpay_cli.core.chase import first_rung, next_check
 from rentpay_cli.core.evidence import Acknowledged, Moved, NotMoved, Overdue, Refused, Source
+from rentpay_cli.core.members import if_several
 from rentpay_cli.daraja.client import LONGEST_CALL_SECONDS
 from rentpay_cli.daraja.incoming import QuestionFailed, StillPending
-from rentpay_cli.flows.learn import learn, payment_of
+from rentpay_cli.flows.learn import learn, payments_of
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, enquiries, journal
 
@@ -31,17 +32,23 @@ PROMPT_IS_DEAD = timedelta(minutes=3)
 class Chased:
     """An attempt that was asked about, and what was learned at once."""
 
-    payment_id: int | None
+    payments: tuple[int, ...]
+    """The numbers of the payments that it is about: several, where one transfer settles them."""
     direction: Direction
     outcome: str
     enquiry_id: int | None = None
     news: bool = False
 
+    @property
+    def payment_id(self) -> int | None:
+        """The number of the first payment that it is about."""
+        return self.payments[0] if self.payments else None
+
 
 @dataclass(frozen=True, slots=True)
 class _Question:
     attempt_id: int
-    payment_id: int | None
+    payments: tuple[int, ...]
     direction: Direction
     checkout_request_id: str | None
     originator_conversation_id: str | None
@@ -87,7 +94,7 @@ def _claim(rt: Runtime, session: Session, attempt_id: int, by_hand: bool) -> _Qu
         learn(session, attempt_id, Overdue(reason), source=Source.TIME, actor=rt.actor, at=now)
     question = _Question(
         attempt_id,
-        payment_of(session, attempt),
+        tuple(payments_of(session, attempt)),
         direction,
         attempt.checkout_request_id,
         attempt.originator_conversation_id,
@@ -104,27 +111,28 @@ def _tell(rt: Runtime, session: Session, question: _Question, event: str, answer
         rt.now(),
         rt.actor,
         event,
-        payment_id=question.payment_id,
+        payment_id=question.payments[0] if question.payments else None,
         attempt_id=question.attempt_id,
         about=question.direction.value,
         answer=answer,
+        payments=if_several(question.payments),
     )
 
 
 def _ask_about_push(rt: Runtime, question: _Question) -> Chased:
     if question.checkout_request_id is None:
         text = "M-Pesa never gave it an id to ask by: look on the paybill's statement"
-        return Chased(question.payment_id, question.direction, text)
+        return Chased(question.payments, question.direction, text)
     rt.settings.require(COLLECT)
     answer = rt.mpesa.stk_query(question.checkout_request_id)
     if not isinstance(answer, Moved | NotMoved):
         with rt.database.transaction() as session:
             _tell(rt, session, question, "M-Pesa answered", _words(answer))
-        return Chased(question.payment_id, question.direction, "M-Pesa does not know yet")
+        return Chased(question.payments, question.direction, "M-Pesa does not know yet")
     with rt.database.transaction() as session:
         learned = learn(session, question.attempt_id, answer, source=Source.QUERY, actor=rt.actor, at=rt.now())
     outcome = "the tenant paid" if learned.state is State.MOVED else "the tenant did not pay"
-    return Chased(question.payment_id, question.direction, learned.disbelieved or outcome, news=learned.news)
+    return Chased(question.payments, question.direction, learned.disbelieved or outcome, news=learned.news)
 
 
 def _words(answer: StillPending | QuestionFailed) -> str:
@@ -134,7 +142,7 @@ def _words(answer: StillPending | QuestionFailed) -> str:
 def _ask_about_payout(rt: Runtime, question: _Question) -> Chased:
     if question.originator_conversation_id is None:
         text = "M-Pesa never gave it an id to ask by: look on the paybill's statement"
-        return Chased(question.payment_id, question.direction, text)
+        return Chased(question.payments, question.direction, text)
     rt.settings.require(PAY_OUT)
     token = rt.new_token()
     with rt.database.transaction() as session:
@@ -142,7 +150,7 @@ def _ask_about_payout(rt: Runtime, question: _Question) -> Chased:
         _tell(rt, session, question, "asked M-Pesa")
     reply = rt.mpesa.transaction_status(
         originator_conversation_id=question.originator_conversation_id,
-        remarks=f"Rent payment {question.payment_id}" if question.payment_id else "Payout",
+        remarks=f"Rent payment {question.payments[0]}" if question.payments else "Payout",
         result_url=f"{rt.settings.b2b_callback_url}/{token}",
         timeout_url=f"{rt.settings.timeout_url}/{token}/timeout",
     )
@@ -150,10 +158,10 @@ def _ask_about_payout(rt: Runtime, question: _Question) -> Chased:
         with rt.database.transaction() as session:
             _tell(rt, session, question, "M-Pesa answered", "accepted")
         return Chased(
-            question.payment_id, question.direction, "M-Pesa was asked; its answer comes by callback", enquiry.id
+            question.payments, question.direction, "M-Pesa was asked; its answer comes by callback", enquiry.id
         )
     text = reply.text if isinstance(reply, Refused) else reply.reason
     with rt.database.transaction() as session:
         enquiries.settle(session, enquiry, EnquiryState.REFUSED, text, rt.now())
         _tell(rt, session, question, "M-Pesa answered", text)
-    return Chased(question.payment_id, question.direction, f"M-Pesa did not take the question: {text}")
+    return Chased(question.payments, question.direction, f"M-Pesa did not take the question: {text}")

@@ -9,9 +9,10 @@ from rentpay_cli.config import PAY_OUT
 from rentpay_cli.core.brake import End
 from rentpay_cli.core.codes import Advice
 from rentpay_cli.core.float_reading import FloatReading
-from rentpay_cli.core.payout import WORDS, Facts, PayableStatus, PaymentStatus, Refusal, why_not
+from rentpay_cli.core.payout import WORDS, PayableStatus, Refusal, because
 from rentpay_cli.flows.brake import put_on_brake
 from rentpay_cli.flows.send import Claimed, NotSent, Outcome, Unclear, claim, confirm, intend, learn_reply, put_on_wire
+from rentpay_cli.flows.why import of_no_share
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import health_reads, payments, register, stops
 from rentpay_cli.store.tables import Owner
@@ -42,10 +43,8 @@ def preview(rt: Runtime, payment_id: int) -> Preview | NotSent:
         payment = payments.get(session, payment_id)
         share = payables.share_of(session, payment_id)
         if share is None:
-            nothing = Facts(status=PayableStatus.PENDING, payment_status=PaymentStatus(payment.status))
-            reason = why_not(nothing)
-            assert reason is not None  # a payment that succeeded has a share
-            return NotSent(payment_id, reason, WORDS[reason])
+            reason = of_no_share(payment.status)
+            return NotSent(payment_id, reason, because(reason))
         plan = intend(session, share, rt.now(), own=rt.settings.short_code, mended=MENDED)
         if isinstance(plan, NotSent):
             return plan

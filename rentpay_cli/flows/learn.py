@@ -7,6 +7,7 @@ changes nothing and becomes a finding for a person.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +19,7 @@ from rentpay_cli.core.codes import Family, look_up, payout_advice
 from rentpay_cli.core.collect import WayIn
 from rentpay_cli.core.evidence import Acknowledged, Evidence, Moved, NotMoved, Overdue, Refused, Source, Unanswered
 from rentpay_cli.core.findings import FindingKind
+from rentpay_cli.core.members import if_several, payments_in_words
 from rentpay_cli.core.money import show_kes
 from rentpay_cli.core.notices import OWNER, Audience, NoticeKind
 from rentpay_cli.core.paybill import same_organisation
@@ -52,7 +54,8 @@ def learn_about(
     """The same as `learn`, for an attempt that the caller has locked."""
     if _may_stop_payouts(attempt, evidence):
         lock_payouts(session, alone=True)  # before the rows that a claim locks: no lock is taken out of order
-    payment_id = payment_of(session, attempt)
+    about = payments_of(session, attempt)
+    payment_id = about[0] if about else None
     state = State(attempt.state)
     disbelieved = _why_not_believed(session, attempt, evidence)
     after = _ruled(state, evidence) if source is Source.RULING else next_state(state, evidence)
@@ -60,23 +63,23 @@ def learn_about(
         disbelieved = f"it says {_words(evidence)}, but the attempt is already {state.value}"
     if disbelieved or isinstance(after, Contradiction):
         kind = FindingKind.CONTRADICTION if isinstance(after, Contradiction) else FindingKind.MISMATCH
-        text = f"A {source.value} about {_which(session, attempt, payment_id)} was not believed: {disbelieved}."
+        text = f"A {source.value} about {_which(session, attempt, about)} was not believed: {disbelieved}."
         journal.raise_finding(session, at, kind, text, payment_id=payment_id, attempt_id=attempt.id)
         if state is State.NOT_MOVED and isinstance(evidence, Moved):
             _hold_members(session, attempt, text, at)
-        _write_journal(session, at, actor, source, attempt, payment_id, evidence, state, disbelieved)
+        _write_journal(session, at, actor, source, attempt, about, evidence, state, disbelieved)
         return Learned(state, payment_id, disbelieved)
     changes = _facts(attempt, evidence)
-    _drop_ids_of_others(session, attempt, changes, payment_id, at)
+    _drop_ids_of_others(session, attempt, changes, about, at)
     if after is not state:
         changes["learned_by"] = source.value
     if changes or _is_new_receipt(session, attempt, evidence):
         attempts.move(session, attempt, after, at, **changes)
         if isinstance(evidence, Moved | Refused | NotMoved):  # the rest says nothing about the money
-            _follow(session, attempt, payment_id, state, after, evidence, source, actor, at)
-        _write_journal(session, at, actor, source, attempt, payment_id, evidence, state)
+            _follow(session, attempt, about, state, after, evidence, source, actor, at)
+        _write_journal(session, at, actor, source, attempt, about, evidence, state)
     if isinstance(evidence, Moved) and attempt.disbursement_id is not None:
-        _check_receiver(session, attempt, attempt.disbursement_id, payment_id, evidence.receiver_name, at)
+        _check_receiver(session, attempt, attempt.disbursement_id, about, evidence.receiver_name, at)
     return Learned(after, payment_id, news=after is not state)
 
 
@@ -92,18 +95,18 @@ def _ruled(state: State, evidence: Evidence) -> State | Contradiction:
     return wanted if (state, wanted) in RULINGS else Contradiction(state, evidence)
 
 
-def payment_of(session: Session, attempt: Attempt) -> int | None:
-    """The number of the payment that the attempt is about; the first, if its transfer settles several, or none."""
+def payments_of(session: Session, attempt: Attempt) -> list[int]:
+    """The numbers of the payments that the attempt is about: several, if its transfer settles several; or none."""
     if attempt.refund_id is not None:
-        return payments.first_of_money(session, refunds.get(session, attempt.refund_id).money_in_id)
-    if attempt.disbursement_id is None:
-        return attempt.payment_id
-    return disbursements.first_payment(session, attempt.disbursement_id)
+        return payments.of_money(session, refunds.get(session, attempt.refund_id).money_in_id)
+    if attempt.disbursement_id is not None:
+        return disbursements.payment_numbers(session, attempt.disbursement_id)
+    return [] if attempt.payment_id is None else [attempt.payment_id]
 
 
-def _which(session: Session, attempt: Attempt, payment_id: int | None) -> str:
+def _which(session: Session, attempt: Attempt, about: Sequence[int]) -> str:
     number = disbursements.number_of_try(session, attempt.disbursement_id) if attempt.disbursement_id else 1
-    whose = f"payment {payment_id}" if payment_id else f"disbursement {attempt.disbursement_id}"
+    whose = payments_in_words(about) if about else f"disbursement {attempt.disbursement_id}"
     return f"attempt {number} of {whose}"
 
 
@@ -154,11 +157,12 @@ def _facts(attempt: Attempt, evidence: Evidence) -> dict[str, object]:
 
 
 def _drop_ids_of_others(
-    session: Session, attempt: Attempt, changes: dict[str, object], payment_id: int | None, at: datetime
+    session: Session, attempt: Attempt, changes: dict[str, object], about: Sequence[int], at: datetime
 ) -> None:
     """Leave out ids that M-Pesa already gave to another attempt: they name neither of the two."""
+    payment_id = about[0] if about else None
     for name in attempts.ids_in_use(session, changes, number_of(attempt)):
-        text = f"M-Pesa gave {_which(session, attempt, payment_id)} a {name} that another attempt already has."
+        text = f"M-Pesa gave {_which(session, attempt, about)} a {name} that another attempt already has."
         journal.raise_finding(session, at, FindingKind.REPEATED_ID, text, payment_id=payment_id, attempt_id=attempt.id)
         del changes[name]
 
@@ -166,7 +170,7 @@ def _drop_ids_of_others(
 def _follow(
     session: Session,
     attempt: Attempt,
-    payment_id: int | None,
+    about: Sequence[int],
     before: State,
     after: State,
     evidence: Moved | Refused | NotMoved,
@@ -187,7 +191,7 @@ def _follow(
             case Moved() if evidence.receipt and disbursement.receipt is None:
                 disbursements.note_receipt(session, disbursement, evidence.receipt)
             case Refused() | NotMoved() if is_news:
-                _not_paid_out(session, attempt, disbursement, payment_id, evidence, actor, at)
+                _not_paid_out(session, attempt, disbursement, about, evidence, actor, at)
     elif attempt.refund_id is not None and is_news:
         refund = refunds.get(session, attempt.refund_id)
         if isinstance(evidence, Moved):
@@ -267,7 +271,7 @@ def _not_paid_out(
     session: Session,
     attempt: Attempt,
     disbursement: Disbursement,
-    payment_id: int | None,
+    about: Sequence[int],
     evidence: Refused | NotMoved,
     actor: str,
     at: datetime,
@@ -281,20 +285,21 @@ def _not_paid_out(
         failure_reason=evidence.text,
         advice=payout_advice(evidence.code).value,
     )
-    words = _failure(payment_id, attempt.amount_cents, evidence)
+    words = _failure(about, attempt.amount_cents, evidence)
     notices.put(session, NoticeKind.FAILED, number_of(attempt), Audience.OPERATOR, at, words)
     _stop_payouts_if_needed(session, evidence, at)
 
 
-def _failure(payment_id: int | None, amount_cents: int, evidence: Refused | NotMoved) -> str:
+def _failure(about: Sequence[int], amount_cents: int, evidence: Refused | NotMoved) -> str:
     why = f"{evidence.text} ({evidence.code})" if evidence.code else evidence.text
-    if payment_id is None:
+    if not about:
         return f"A payout of {show_kes(amount_cents)} failed: {why}. rentpay health"
-    return f"Payment {payment_id}: the payout of {show_kes(amount_cents)} failed: {why}. rentpay status {payment_id}"
+    whose = payments_in_words(about).capitalize()
+    return f"{whose}: the payout of {show_kes(amount_cents)} failed: {why}. rentpay status {about[0]}"
 
 
 def _check_receiver(
-    session: Session, attempt: Attempt, disbursement_id: int, payment_id: int | None, name: str | None, at: datetime
+    session: Session, attempt: Attempt, disbursement_id: int, about: Sequence[int], name: str | None, at: datetime
 ) -> None:
     """Note whom M-Pesa says that it paid; if a person confirmed another name, payouts to that owner stop."""
     if name is None:
@@ -309,13 +314,24 @@ def _check_receiver(
     others = sorted(known for known in confirmed if known and not same_organisation(name, known, paybill))
     if not others:
         return
+    payment_id = about[0] if about else None
+    whose = payments_in_words(about) if about else f"disbursement {disbursement.id}"
     reason = (
-        f"M-Pesa says that payment {payment_id} was paid to '{name}', "
+        f"M-Pesa says that {whose} {'were' if len(about) > 1 else 'was'} paid to '{name}', "
         f"but the confirmed name of paybill {paybill} is '{others[0]}'"
     )
     owner = register.find(session, Owner, str(disbursement.owner_id))
     if stops.stop(session, StopKind.RECEIVER, reason, "rentpay", at, owner_id=owner.id) is not None:
-        journal.write(session, at, "rentpay", "payouts stopped", payment_id=payment_id, reason=reason, owner=owner.id)
+        journal.write(
+            session,
+            at,
+            "rentpay",
+            "payouts stopped",
+            payment_id=payment_id,
+            reason=reason,
+            owner=owner.id,
+            payments=if_several(about),
+        )
     text = f"{reason}. Payouts to {owner.name} are stopped."
     journal.raise_finding(session, at, FindingKind.OTHER_RECEIVER, text, payment_id=payment_id, attempt_id=attempt.id)
 
@@ -359,7 +375,7 @@ def _write_journal(
     actor: str,
     source: Source,
     attempt: Attempt,
-    payment_id: int | None,
+    about: Sequence[int],
     evidence: Evidence,
     before: State,
     disbelieved: str = "",
@@ -369,7 +385,7 @@ def _write_journal(
         at,
         actor,
         "disbelieved" if disbelieved else "learned",
-        payment_id=payment_id,
+        payment_id=about[0] if about else None,
         attempt_id=attempt.id,
         source=source.value,
         evidence=_words(evidence),
@@ -379,6 +395,7 @@ def _write_journal(
         receipt=evidence.receipt if isinstance(evidence, Moved) else None,
         code=evidence.code if isinstance(evidence, Refused | NotMoved) else None,
         text=disbelieved or getattr(evidence, "text", None) or getattr(evidence, "reason", None),
+        payments=if_several(about),
     )
 
 

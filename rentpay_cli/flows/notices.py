@@ -90,7 +90,7 @@ def _tell_owners(rt: Runtime, notifier: Notifier, audience: Audience) -> list[st
 def _about_payout(session: Session, audience: Audience, disbursement_id: int) -> tuple[str | None, dict[str, str]]:
     """The owner's address, if there is one, and what the templates may say about the payout."""
     owner, disbursement, paid = notices.about_disbursement(session, disbursement_id)
-    numbers, names = zip(*paid, strict=True)
+    numbers, names = [number for number, _ in paid], [name for _, name in paid] or ["earlier amounts"]
     return owner.email if audience is Audience.OWNER_EMAIL else owner.phone, {
         "owner": printable(owner.name, 80),
         "property": printable(", ".join(dict.fromkeys(names)), 120),
@@ -101,7 +101,7 @@ def _about_payout(session: Session, audience: Audience, disbursement_id: int) ->
         "account": disbursement.account_number or "",
         "receipt": disbursement.receipt or "not known",
         "date": _date(disbursement.completed_at),
-        "payment": ", ".join(map(str, numbers)),
+        "payment": ", ".join(map(str, numbers)) or "none",
     }
 
 

@@ -11,13 +11,14 @@ from rentpay_cli.core.attempt import ENDED, Direction, State
 from rentpay_cli.core.callbacks import CallbackState
 from rentpay_cli.core.codes import RULED_NOT_PAID, Advice
 from rentpay_cli.core.evidence import Moved, NotMoved, Source
+from rentpay_cli.core.members import if_several
 from rentpay_cli.core.notices import OWNER, NoticeKind
 from rentpay_cli.core.payout import PayableStatus, PaymentStatus, Way
 from rentpay_cli.core.redact import printable
 from rentpay_cli.core.transfers import Transfer
 from rentpay_cli.daraja.incoming import receipt_of
 from rentpay_cli.errors import RuleRefused, WrongUse
-from rentpay_cli.flows.learn import learn
+from rentpay_cli.flows.learn import learn, payments_of
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, inbox, journal, notices, payments
 from rentpay_cli.store.rows import number_of
@@ -45,6 +46,8 @@ class Question:
     amount_cents: int
     attempt_id: int | None
     """None if it is a share that was never sent from here."""
+    payments: tuple[int, ...]
+    """The payments that it counts for: several, where one transfer settles them."""
 
     @property
     def never_sent(self) -> bool:
@@ -74,13 +77,14 @@ def read_ruling(
 def question(rt: Runtime, ruling: Ruling) -> Question:
     """What the ruling would be about; raises `RuleRefused` if there is nothing to rule on."""
     with rt.database.transaction() as session:
-        return _question(ruling.payment_id, _open_to_ruling(session, ruling))
+        return _question(session, ruling.payment_id, _open_to_ruling(session, ruling))
 
 
-def _question(payment_id: int, about: Attempt | Payable) -> Question:
+def _question(session: Session, payment_id: int, about: Attempt | Payable) -> Question:
     if isinstance(about, Payable):
-        return Question(payment_id, Direction.PAYOUT, about.amount_cents, None)
-    return Question(payment_id, Direction(about.direction), about.amount_cents, about.id)
+        return Question(payment_id, Direction.PAYOUT, about.amount_cents, None, (payment_id,))
+    counts_for = tuple(payments_of(session, about))
+    return Question(payment_id, Direction(about.direction), about.amount_cents, about.id, counts_for)
 
 
 def resolve(rt: Runtime, ruling: Ruling, asked: Question | None = None) -> State:
@@ -91,23 +95,24 @@ def resolve(rt: Runtime, ruling: Ruling, asked: Question | None = None) -> State
     at = rt.now()
     with rt.database.transaction() as session:
         about = _open_to_ruling(session, ruling)
-        if asked is not None and asked != _question(ruling.payment_id, about):
+        question = _question(session, ruling.payment_id, about)
+        if asked is not None and asked != question:
             raise RuleRefused(
                 f"The ruling on payment {ruling.payment_id} was not carried out: there was news about it meanwhile.",
                 f"See: rentpay status {ruling.payment_id}",
                 code="ruling_refused",
             )
-        is_unsent = isinstance(about, Payable)
         journal.write(
             session,
             at,
             rt.actor,
             "ruled paid" if ruling.receipt else "ruled not paid",
             payment_id=ruling.payment_id,
-            attempt_id=None if isinstance(about, Payable) else about.id,
+            attempt_id=question.attempt_id,
             receipt=ruling.receipt,
             reason=ruling.reason or None,
-            never_sent=is_unsent or None,
+            never_sent=question.never_sent or None,
+            payments=if_several(question.payments),
         )
         if isinstance(about, Payable):
             return _not_sent_from_here(rt, session, about, ruling, at)

@@ -26,18 +26,21 @@ from rentpay_cli.core.clock import eat_midnight
 from rentpay_cli.core.codes import Advice
 from rentpay_cli.core.evidence import Acknowledged, Refused, Source, Unanswered
 from rentpay_cli.core.limits import REPEATED, SentToday, why_held
-from rentpay_cli.core.payout import WORDS, HoldKind, Refusal, Way, why_not
-from rentpay_cli.core.transfers import Due, Transfer, form
+from rentpay_cli.core.members import if_several
+from rentpay_cli.core.payout import WORDS, HoldKind, Refusal, Way, because
+from rentpay_cli.core.transfers import Transfer
 from rentpay_cli.errors import BadDatabase
 from rentpay_cli.flows.confirm import confirm_collection
 from rentpay_cli.flows.learn import learn
+from rentpay_cli.flows.why import Intended, plan
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, brake, journal, register, stops
 from rentpay_cli.store.engine import lock_payouts
+from rentpay_cli.store.guard import Candidate
 from rentpay_cli.store.rows import StaleWrite, number_of
 from rentpay_cli.store.tables import Owner, Payable
 from rentpay_cli.store.write import disbursements, holds, payables
-from rentpay_cli.store.write.payables import Candidate, payment_of
+from rentpay_cli.store.write.payables import payment_of
 
 Reply: TypeAlias = Acknowledged | Refused | Unanswered
 
@@ -106,20 +109,6 @@ Outcome: TypeAlias = Sent | NotSent | Held | Failed | Unclear | Settled
 
 
 @dataclass(frozen=True, slots=True)
-class Intended:
-    """A transfer as it would be made now: of a share, with what its owner owes."""
-
-    share: Candidate
-    members: tuple[Candidate, ...]
-    transfer: Transfer
-
-    @property
-    def owed_cents(self) -> int:
-        """What the owner owes, and the share settles as far as it goes."""
-        return -sum(each.amount_cents for each in self.members if not each.is_share)
-
-
-@dataclass(frozen=True, slots=True)
 class Claimed:
     """A transfer that is written down and may now go on the wire, once."""
 
@@ -156,16 +145,16 @@ def claim(
                 return None
             payment_id, at = payment_of(found), rt.now()
             own = rt.settings.short_code
-            plan = intend(session, found, at, own=own, mended=mended, began_at=began_at)
-            if isinstance(plan, NotSent):
-                return plan
-            share, members, transfer = plan.share, plan.members, plan.transfer
+            intended = intend(session, found, at, own=own, mended=mended, began_at=began_at)
+            if isinstance(intended, NotSent):
+                return intended
+            share, members, transfer = intended.share, intended.members, intended.transfer
             if transfer.way is Way.NONE:
                 return _settle(rt, session, transfer, members, share, at)
             held = _why_held(rt, session, share, transfer.amount_cents, at)
             if held is not None:
                 return _hold(rt, session, share, *held, at)
-            return _write_intention(rt, session, transfer, members, share, at)
+            return write_intention(rt, session, transfer, members, at)
     except (StaleWrite, IntegrityError) as error:  # the database knows better: something has the share
         if payment_id is None or (isinstance(error, IntegrityError) and not disbursements.is_taken(error)):
             raise
@@ -188,15 +177,8 @@ def intend(
     debts = payables.lock_debts(session, share.owner_id)
     numbers = [number_of(share), *(number_of(debt) for debt in debts)]
     among = payables.candidates(session, numbers, at, began_at, own=own)
-    itself = next(each for each in among if each.payable_id == share.id)
-    reason = why_not(itself.facts, mended=mended)
-    if reason is not None:
-        return _not_sent(session, payment_of(share), reason, itself.owner_id)
-    members = [each for each in among if each is itself or why_not(each.facts, mended=Advice) is None]
-    formed = form(Due(each.payable_id, each.amount_cents, each.destination) for each in members)
-    if not formed.transfers:
-        return _not_sent(session, payment_of(share), formed.why_none, itself.owner_id)
-    return Intended(itself, tuple(members), formed.transfers[0])
+    found = plan(among, number_of(share), mended=mended)
+    return found if isinstance(found, Intended) else _not_sent(session, share, found, at)
 
 
 def _settle(
@@ -226,14 +208,11 @@ def _hold(rt: Runtime, session: Session, share: Candidate, kind: HoldKind, becau
     return Held(payment_id, because)
 
 
-def _write_intention(
-    rt: Runtime,
-    session: Session,
-    transfer: Transfer,
-    members: Sequence[Candidate],
-    share: Candidate,
-    at: datetime,
+def write_intention(
+    rt: Runtime, session: Session, transfer: Transfer, members: Sequence[Candidate], at: datetime
 ) -> Claimed:
+    """Write down a transfer of these members, which are locked and may be sent, as one that is about to leave."""
+    paid = [each.payment_id for each in members if each.is_share and each.payment_id]
     token = rt.new_token()
     paybill, account_number = transfer.destination or ("", "")
     brake.credential_since(session, credential_digest(rt), at)
@@ -247,16 +226,17 @@ def _write_intention(
         at,
         rt.actor,
         "payout intended",
-        payment_id=share.payment_id,
+        payment_id=paid[0] if paid else None,
         attempt_id=attempt_id,
         amount_cents=transfer.amount_cents,
         paybill=paybill,
         account_number=account_number,
         number=number,
-        payables=[each.payable_id for each in members] if len(members) > 1 else None,
+        payables=if_several([each.payable_id for each in members]),
+        payments=if_several(paid),
     )
     return Claimed(
-        payment_of(share),
+        paid[0] if paid else 0,
         disbursement_id,
         attempt_id,
         number,
@@ -274,20 +254,20 @@ def credential_digest(rt: Runtime) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def _not_sent(session: Session, payment_id: int, reason: Refusal, owner_id: int) -> NotSent:
-    if reason is not Refusal.STOPPED:
-        return NotSent(payment_id, reason, WORDS[reason])
-    return stopped(session, payment_id, owner_id)
+def _not_sent(session: Session, share: Payable, reason: Refusal, at: datetime) -> NotSent:
+    payment_id = share.payment_id or 0
+    if reason is Refusal.STOPPED:
+        return stopped(session, payment_id, share.owner_id)
+    detail = holds.reason(session, share.id or 0, at) if reason is Refusal.HELD else None
+    return NotSent(payment_id, reason, because(reason, detail))
 
 
 def stopped(session: Session, payment_id: int, owner_id: int) -> NotSent:
     """That nothing is sent because all payouts, or those to this owner, are stopped, and why."""
     stop = stops.against(session, owner_id)
     assert stop is not None  # that there is one was read in this transaction
-    which = WORDS[Refusal.STOPPED]
-    if stop.owner_id is not None:
-        which = f"payouts to {register.find(session, Owner, str(stop.owner_id)).name} are stopped"
-    return NotSent(payment_id, Refusal.STOPPED, f"{which} ({stop.reason})", stop.owner_id)
+    name = None if stop.owner_id is None else register.find(session, Owner, str(stop.owner_id)).name
+    return NotSent(payment_id, Refusal.STOPPED, because(Refusal.STOPPED, stop.reason, owner_name=name), stop.owner_id)
 
 
 def _why_held(

@@ -9,6 +9,7 @@ from rentpay_cli.core.clock import from_milliseconds, to_milliseconds
 from rentpay_cli.core.float_reading import FloatReading
 from rentpay_cli.store import predicates
 from rentpay_cli.store.readonly import Reader, Row
+from rentpay_cli.store.reads import payments_of
 
 
 def open_work(reader: Reader) -> Row:
@@ -104,7 +105,7 @@ _LAST_HEARD = (
 _UNCLEAR = """
     SELECT coalesce(a.payment_id, (SELECT min(y.payment_id) FROM disbursement_member m
                JOIN payable y ON y.id = m.payable_id WHERE m.disbursement_id = a.disbursement_id AND y.kind = 'share'))
-               AS payment_id, a.direction, a.created_at,
+               AS payment_id, a.disbursement_id, a.direction, a.created_at,
            CASE WHEN a.checkout_request_id IS NULL AND a.originator_conversation_id IS NULL THEN 0 ELSE 1 END AS askable
       FROM attempt a WHERE a.state IN ('sending','waiting','unclear') AND a.state = 'unclear'
 """
@@ -112,7 +113,12 @@ _UNCLEAR = """
 
 def unclear(reader: Reader) -> list[Row]:
     """Every request that may have moved money, and whether M-Pesa gave it an id by which it can be asked about."""
-    return list(reader.rows(f"{_UNCLEAR} ORDER BY 1"))
+    found = list(reader.rows(f"{_UNCLEAR} ORDER BY 1"))
+    theirs = payments_of(reader, (row["disbursement_id"] for row in found if row["disbursement_id"] is not None))
+    for row in found:
+        own = () if row["payment_id"] is None else (row["payment_id"],)
+        row["payments"] = theirs.get(row["disbursement_id"], own)
+    return found
 
 
 def health(

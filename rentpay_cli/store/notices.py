@@ -9,14 +9,15 @@ from typing import Any
 from sqlalchemy import insert, text
 from sqlmodel import Session, SQLModel, col, delete, select, update
 
-from rentpay_cli.core.attempt import Direction
 from rentpay_cli.core.clock import to_milliseconds
 from rentpay_cli.core.health import Trouble
+from rentpay_cli.core.members import payments_in_words
 from rentpay_cli.core.notices import Audience, NoticeKind, NoticeState
 from rentpay_cli.core.payout import PayableKind
 from rentpay_cli.core.redact import redact
 from rentpay_cli.store.engine import lock_while_deciding
 from rentpay_cli.store.tables import Disbursement, DisbursementMember, Notice, Owner, Payable, Payment, Property
+from rentpay_cli.store.write import disbursements
 
 LOST_AFTER = timedelta(minutes=10)
 """A notice that has been `sending` for so long was in the hands of a process that died."""
@@ -50,10 +51,7 @@ def put(
 
 _OVERDUE = text(
     """
-    SELECT a.id, a.direction, coalesce(a.payment_id, (SELECT min(y.payment_id)
-               FROM disbursement_member m JOIN payable y ON y.id = m.payable_id
-              WHERE m.disbursement_id = a.disbursement_id AND y.kind = 'share')) AS payment_id
-      FROM attempt a
+    SELECT a.id, a.payment_id, a.disbursement_id FROM attempt a
      WHERE a.state IN ('sending','waiting','unclear')
        AND a.created_at < CASE a.direction WHEN 'payout' THEN :payout_before ELSE :collection_before END
        AND NOT EXISTS (SELECT 1 FROM notice n WHERE n.kind = 'stuck' AND n.subject = a.id)
@@ -74,10 +72,22 @@ def put_stuck(session: Session, at: datetime, payout_age: timedelta, collection_
         },
     ).all()
     for row in rows:
-        what = "the payout to its owner" if row.direction == Direction.PAYOUT else "the rent"
-        words = f"Payment {row.payment_id}: M-Pesa has not said what became of {what}. rentpay status {row.payment_id}"
+        words = _stuck(session, row.payment_id, row.disbursement_id)
         put(session, NoticeKind.STUCK, row.id, Audience.OPERATOR, at, words)
     return len(rows)
+
+
+def _stuck(session: Session, payment_id: int | None, disbursement_id: int | None) -> str:
+    if payment_id is not None:
+        return f"Payment {payment_id}: M-Pesa has not said what became of the rent. rentpay status {payment_id}"
+    if disbursement_id is None:
+        return "M-Pesa has not said what became of a refund. rentpay health"
+    about = disbursements.payment_numbers(session, disbursement_id)
+    if not about:
+        return f"M-Pesa has not said what became of disbursement {disbursement_id}. rentpay health"
+    whose = payments_in_words(about).capitalize()
+    owner = "its owner" if len(about) == 1 else "their owner"
+    return f"{whose}: M-Pesa has not said what became of the payout to {owner}. rentpay status {about[0]}"
 
 
 def put_once(session: Session, kind: Trouble, subject: int, at: datetime, words: str) -> None:
@@ -153,7 +163,7 @@ def about_disbursement(session: Session, disbursement_id: int) -> tuple[Owner, D
         select(Payment.id, Property.name)
         .join(Payable, col(Payable.payment_id) == col(Payment.id))
         .join(DisbursementMember, col(DisbursementMember.payable_id) == col(Payable.id))
-        .where(DisbursementMember.disbursement_id == disbursement_id, DisbursementMember.live == 1)
+        .where(DisbursementMember.disbursement_id == disbursement_id)
         .where(Payable.kind == PayableKind.SHARE.value, Payment.property_id == Property.id)
         .order_by(col(Payment.id))
     )

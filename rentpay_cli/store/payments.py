@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 from rentpay_cli.core.attempt import Direction, State
@@ -27,12 +27,12 @@ def get(session: Session, payment_id: int) -> Payment:
     return payment
 
 
-_FIRST_OF_MONEY = select(func.min(Payment.id)).where(col(Payment.money_in_id) == bindparam("money"))
+_OF_MONEY = select(Payment.id).where(col(Payment.money_in_id) == bindparam("money")).order_by(col(Payment.id))
 
 
-def first_of_money(session: Session, money_in_id: int) -> int | None:
-    """The number of the first payment that was made of this money; None while nobody knows what it is for."""
-    return session.execute(_FIRST_OF_MONEY, {"money": money_in_id}).scalar()
+def of_money(session: Session, money_in_id: int) -> list[int]:
+    """The numbers of the payments that were made of this money; none while nobody knows what it is for."""
+    return list(session.execute(_OF_MONEY, {"money": money_in_id}).scalars())
 
 
 def make(session: Session, **columns: Any) -> int:

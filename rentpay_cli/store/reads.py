@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from rentpay_cli.core.callbacks import CallbackState
@@ -25,7 +25,7 @@ SELECT p.id, p.status, p.method, p.amount_cents, p.fee_cents, p.share_cents, i.r
        y.id AS payable_id, y.status AS disbursement_status, y.paybill, y.account_number, y.payable_from,
        d.id AS disbursement_id, d.way AS disbursement_way, d.receipt AS transaction_id, d.completed_at,
        d.failure_code AS disbursement_failure_code, d.failure_reason AS disbursement_failure_reason,
-       d.advice, d.mpesa_charge_cents, d.receiver_name, d.amount_cents AS transfer_cents,
+       d.advice, d.mpesa_charge_cents, d.receiver_name, d.amount_cents AS transfer_cents, d.entries_cents,
        (SELECT count(*) FROM disbursement_member n WHERE n.disbursement_id = d.id) AS transfer_members,
        g.reason AS held_reason, g.kind AS hold_kind, g.placed_by AS held_by, g.placed_at AS held_since,
        g.until AS held_until,
@@ -47,8 +47,38 @@ SELECT p.id, p.status, p.method, p.amount_cents, p.fee_cents, p.share_cents, i.r
 
 
 def payment(reader: Reader, payment_id: int) -> Row | None:
-    """One payment with all that belongs to it."""
-    return reader.one(_PAYMENT + " WHERE p.id = :id", id=payment_id)
+    """One payment with all that belongs to it; `payments` are those that the newest transfer of its share settles."""
+    row = reader.one(_PAYMENT + " WHERE p.id = :id", id=payment_id)
+    return None if row is None else _with_their_payments(reader, [row])[0]
+
+
+def payments_of(reader: Reader, disbursement_ids: Iterable[int]) -> dict[int, tuple[int, ...]]:
+    """Of each transfer, the numbers of the payments whose shares it carries, or was to carry."""
+    found: dict[int, list[int]] = {}
+    for among in _pages(disbursement_ids):
+        for row in reader.rows(
+            f"""
+            SELECT m.disbursement_id, y.payment_id FROM disbursement_member m JOIN payable y ON y.id = m.payable_id
+             WHERE m.disbursement_id IN ({among}) AND y.kind = 'share' ORDER BY m.disbursement_id, y.payment_id
+            """
+        ):
+            found.setdefault(row["disbursement_id"], []).append(row["payment_id"])
+    return {number: tuple(payments) for number, payments in found.items()}
+
+
+def _pages(numbers: Iterable[int]) -> Iterator[str]:
+    """The numbers in ascending order, as lists for SQL that are not too long."""
+    wanted = sorted(set(numbers))
+    for start in range(0, len(wanted), PAGE_ROWS):
+        yield ",".join(str(int(number)) for number in wanted[start : start + PAGE_ROWS])
+
+
+def _with_their_payments(reader: Reader, rows: list[Row]) -> list[Row]:
+    """Rows about one payment each, with the payments that the newest transfer of its share settles."""
+    several = payments_of(reader, (row["disbursement_id"] for row in rows if row["transfer_members"] > 1))
+    for row in rows:
+        row["payments"] = several.get(row["disbursement_id"], (row["id"],))
+    return rows
 
 
 def find_payment(reader: Reader, reference: str) -> int | None:
@@ -77,8 +107,8 @@ def find_payment(reader: Reader, reference: str) -> int | None:
 
 
 def attempts(reader: Reader, payment_id: int) -> list[Row]:
-    """Every attempt to collect or to pay out a payment, oldest first."""
-    return list(
+    """Every attempt to collect or to pay out a payment, oldest first, with the payments that it is about."""
+    found = list(
         reader.rows(
             """
             SELECT a.*, i.receipt, 1 AS number FROM attempt a
@@ -94,11 +124,58 @@ def attempts(reader: Reader, payment_id: int) -> list[Row]:
             id=payment_id,
         )
     )
+    several = payments_of(reader, (row["disbursement_id"] for row in found if row["disbursement_id"] is not None))
+    return [{**row, "payments": several.get(row["disbursement_id"], (payment_id,))} for row in found]
+
+
+_TRANSFER = """
+SELECT d.id, d.way, d.status, d.amount_cents, d.entries_cents, d.carried_cents, d.mpesa_charge_cents, d.receipt,
+       d.paybill, d.account_number, d.failure_code, d.failure_reason, d.created_at, d.completed_at, x.conversation_id
+  FROM disbursement d LEFT JOIN attempt x ON x.disbursement_id = d.id
+"""
+
+
+def transfers_of(reader: Reader, payment_id: int) -> list[Row]:
+    """Every transfer that settles the share of a payment, or was to settle it, oldest first."""
+    return _transfers(
+        reader,
+        """WHERE d.id IN (SELECT m.disbursement_id FROM payable y JOIN disbursement_member m ON m.payable_id = y.id
+            WHERE y.payment_id = :id AND y.kind = 'share')""",
+        id=payment_id,
+    )
+
+
+def transfers(reader: Reader, disbursement_ids: Iterable[int]) -> list[Row]:
+    """These transfers, oldest first."""
+    return [row for among in _pages(disbursement_ids) for row in _transfers(reader, f"WHERE d.id IN ({among})")]
+
+
+def newest_transfers(reader: Reader, payment_ids: Iterable[int]) -> list[Row]:
+    """The newest transfer of the share of each of these payments, oldest first."""
+    newest = f"SELECT {predicates.LAST_TRANSFER} AS id FROM payable y WHERE y.kind = 'share' AND y.payment_id IN"
+    found = [row["id"] for among in _pages(payment_ids) for row in reader.rows(f"{newest} ({among})")]
+    return transfers(reader, (number for number in found if number is not None))
+
+
+def _transfers(reader: Reader, condition: str, **values: Any) -> list[Row]:
+    found = list(reader.rows(f"{_TRANSFER} {condition} ORDER BY d.id", **values))
+    theirs = payments_of(reader, (row["id"] for row in found))
+    return [{**row, "payments": theirs.get(row["id"], ())} for row in found]
 
 
 def open_findings(reader: Reader, payment_id: int) -> list[Row]:
-    """What does not fit about a payment and is still for a person to look at, what it means, and what deals with it."""
-    query = "SELECT id, kind, text FROM finding WHERE payment_id = :id AND closed_at IS NULL ORDER BY id"
+    """What does not fit about a payment, or a transfer of its share, and is still for a person to look at.
+
+    With what it means, and what deals with it.
+    """
+    query = """
+        SELECT id, kind, text FROM finding
+         WHERE closed_at IS NULL AND (payment_id = :id OR attempt_id IN (
+               SELECT a.id FROM payable y JOIN disbursement_member m ON m.payable_id = y.id
+                 JOIN attempt a ON a.disbursement_id = m.disbursement_id
+                WHERE y.payment_id = :id AND y.kind = 'share'))
+         ORDER BY id
+    """
     return [
         {**row, "meaning": kind.meaning, "action": kind.action.format(payment=payment_id)}
         for row in reader.rows(query, id=payment_id)
@@ -130,7 +207,7 @@ def payments(
         "p.created_at >= :since": since,
         "p.created_at < :until": until,
     }
-    return _newest_first(reader, _PAYMENT, "p.id", filters, before_id, limit)
+    return _newest_first(reader, _PAYMENT, "p.id", filters, before_id, limit, _with_their_payments)
 
 
 _OPEN = ("pending", "processing", "failed")
@@ -141,15 +218,28 @@ _OPEN_SHARE = """y.status = :disbursement_status AND p.id IN (SELECT payment_id 
 PAGE_ROWS = 1000
 
 
+def _as_they_are(_: Reader, rows: list[Row]) -> list[Row]:
+    return rows
+
+
 def _newest_first(
-    reader: Reader, sql: str, key: str, filters: Mapping[str, Any], before_id: int | None, limit: int | None
+    reader: Reader,
+    sql: str,
+    key: str,
+    filters: Mapping[str, Any],
+    before_id: int | None,
+    limit: int | None,
+    completed: Callable[[Reader, list[Row]], list[Row]] = _as_they_are,
 ) -> Iterator[Row]:
-    """Rows by falling number, a page at a time, until the limit if there is one: memory stays flat, however many."""
+    """Rows by falling number, a page at a time, until the limit if there is one: memory stays flat, however many.
+
+    `completed` adds to the rows of a page what other queries tell.
+    """
     while limit is None or limit > 0:
         conditions, values = where_all({**filters, f"{key} < :before_id": before_id})
         size = PAGE_ROWS if limit is None else min(PAGE_ROWS, limit)
         page = list(reader.rows(f"{sql}{conditions} ORDER BY {key} DESC LIMIT :size", **values, size=size))
-        yield from page
+        yield from completed(reader, page)
         if len(page) < size:
             return
         before_id = page[-1]["id"]
@@ -179,7 +269,7 @@ def owner_disbursements(
 ) -> Iterator[Row]:
     """An owner's paid rents and what became of each share, newest first; `before_id` continues a list by key."""
     paid = {"p.owner_id = :owner_id": owner_id, "y.id IS NOT NULL": True}
-    return _newest_first(reader, _PAYMENT, "p.id", paid, before_id, limit)
+    return _newest_first(reader, _PAYMENT, "p.id", paid, before_id, limit, _with_their_payments)
 
 
 _REGISTER = {
@@ -295,12 +385,34 @@ def callbacks(
     """Callbacks without their bodies, newest first; `before_id` continues a list by key."""
     # In words, because the index of those that are new or held is partial.
     chosen = {f"state = '{state}'": state and state.value}
-    return _newest_first(reader, _CALLBACKS, "id", chosen, before_id, limit)
+    return _newest_first(reader, _CALLBACKS, "id", chosen, before_id, limit, _with_payments_told_of)
 
 
 def callback(reader: Reader, callback_id: int) -> Row | None:
     """One callback as it came, and what became of it."""
-    return reader.one(f"SELECT inbox.*, {_ANSWERED} FROM inbox WHERE id = :id", id=callback_id)
+    row = reader.one(f"SELECT inbox.*, {_ANSWERED} FROM inbox WHERE id = :id", id=callback_id)
+    return None if row is None else _with_payments_told_of(reader, [row])[0]
+
+
+def _with_payments_told_of(reader: Reader, rows: list[Row]) -> list[Row]:
+    """Callbacks, with the payments that each is about: several, if it tells of a transfer that settles several."""
+    told = {
+        row["id"]: row["disbursement_id"]
+        for row in reader.rows(
+            f"""
+            SELECT b.id, coalesce(a.disbursement_id, e.disbursement_id) AS disbursement_id FROM inbox b
+              LEFT JOIN attempt a ON a.token_sha256 = b.token_sha256
+              LEFT JOIN enquiry q ON q.token_sha256 = b.token_sha256 LEFT JOIN attempt e ON e.id = q.attempt_id
+             WHERE b.payment_id IS NOT NULL AND b.id IN ({",".join(str(row["id"]) for row in rows) or "0"})
+            """
+        )
+        if row["disbursement_id"] is not None
+    }
+    several = payments_of(reader, told.values())
+    for row in rows:
+        own = () if row["payment_id"] is None else (row["payment_id"],)
+        row["payments"] = several.get(told.get(row["id"], 0), own)
+    return rows
 
 
 def journal(
@@ -313,9 +425,18 @@ def journal(
     before_id: int | None = None,
     limit: int = 50,
 ) -> Iterator[Row]:
-    """Entries of the journal, newest first; `before_id` continues a list by key."""
+    """Entries of the journal, newest first; `before_id` continues a list by key.
+
+    Of a payment whose share went together with others, also those about the transfer that name another one first.
+    """
+    about = "payment_id = :payment_id"
+    shared = [row for row in attempts(reader, payment_id) if len(row["payments"]) > 1] if payment_id else []
+    if shared:
+        named_first = ",".join(sorted({str(number) for row in shared for number in row["payments"]}))
+        tries = ",".join(str(row["id"]) for row in shared)
+        about = f"payment_id IN ({named_first}) AND (payment_id = :payment_id OR attempt_id IN ({tries}))"
     filters = {
-        "payment_id = :payment_id": payment_id,
+        about: payment_id,
         "event = :event": event,
         "at >= :since": since,
         "at < :until": until,
@@ -324,15 +445,13 @@ def journal(
 
 
 def notices(reader: Reader, state: NoticeState | None, limit: int) -> list[Row]:
-    """Notices, the newest first, with the number of the first payment that a disbursement pays."""
-    return list(
+    """Notices, the newest first, with the numbers of the payments that a disbursement settles."""
+    found = list(
         reader.rows(
-            f"""
-            SELECT n.*, (SELECT min(y.payment_id) FROM disbursement_member m JOIN payable y ON y.id = m.payable_id
-                          WHERE m.disbursement_id = n.subject AND n.kind = 'completed') AS payment_id
-              FROM notice n {"WHERE n.state = :state" if state else ""} ORDER BY n.id DESC LIMIT :limit
-            """,
+            f"SELECT n.* FROM notice n {'WHERE n.state = :state' if state else ''} ORDER BY n.id DESC LIMIT :limit",
             state=state and state.value,
             limit=limit,
         )
     )
+    theirs = payments_of(reader, (row["subject"] for row in found if row["kind"] == "completed"))
+    return [{**row, "payments": theirs.get(row["subject"], ()) if row["kind"] == "completed" else ()} for row in found]

@@ -21,9 +21,10 @@ _TRANSFERS = """
 """
 _SHARES = """
     SELECT p.owner_id, p.property_id, d.completed_day AS day, 1 AS payments, p.amount_cents AS collected_cents,
-           p.fee_cents, y.amount_cents, CASE WHEN y.id = (SELECT min(f.payable_id) FROM disbursement_member f
-               WHERE f.disbursement_id = d.id AND f.live = 1) THEN coalesce(d.mpesa_charge_cents, 0) ELSE 0 END
-           AS charge_cents
+           p.fee_cents, y.amount_cents, CASE WHEN y.id = (SELECT min(f.payable_id)
+               FROM disbursement_member f JOIN payable s ON s.id = f.payable_id
+               WHERE f.disbursement_id = d.id AND f.live = 1 AND s.kind = 'share')
+           THEN coalesce(d.mpesa_charge_cents, 0) ELSE 0 END AS charge_cents
       FROM disbursement d JOIN disbursement_member m ON m.disbursement_id = d.id AND m.live = 1
       JOIN payable y ON y.id = m.payable_id AND y.kind = 'share' JOIN payment p ON p.id = y.payment_id
      WHERE d.status IN ('completed','settled')
@@ -57,32 +58,46 @@ def revenue(reader: Reader, by: str, first_day: int | None, last_day: int | None
     return list(reader.rows(f"{_REVENUE[by]} {conditions} GROUP BY {_GROUP[by]} ORDER BY 1", **values))
 
 
-_IN_PERIOD = "y.booked_at >= :since AND y.booked_at < :until"
 _ENDLESS = 2**62
+_BOOKED = "y.booked_at >= :since AND y.booked_at < :until"
+_MADE = "d.created_at >= :since AND d.created_at < :until"
 
 
 def _period(since: int | None, until: int | None) -> dict[str, int]:
     return {"since": 0 if since is None else since, "until": _ENDLESS if until is None else until}
 
 
+_STILL_FAILED = f"""payable y JOIN disbursement d ON d.id = {predicates.LAST_TRANSFER}
+     WHERE {predicates.OPEN} AND y.status = 'failed' AND y.kind = 'share'"""
+"""Shares that are not sent again yet, and the transfers that failed them."""
+_BY_STATUS = f"""
+    SELECT d.status, count(*) AS disbursements, sum(d.payment_count) AS payments, sum(d.amount_cents) AS amount_cents
+      FROM disbursement d WHERE d.status IN ('processing','completed','settled') AND {_MADE} GROUP BY d.status
+    UNION ALL
+    SELECT 'failed', count(DISTINCT d.id), count(*), sum(y.amount_cents) FROM {_STILL_FAILED} AND {_MADE}
+    UNION ALL
+    SELECT y.status, count(*), count(*), sum(y.amount_cents) FROM payable y
+     WHERE {predicates.OPEN} AND y.status = 'pending' AND y.kind = 'share' AND {_BOOKED} GROUP BY y.status
+    UNION ALL
+    SELECT y.status, count(*), count(*), sum(y.amount_cents) FROM payable y
+     WHERE y.status = 'not_required' AND y.kind = 'share' AND {_BOOKED} GROUP BY y.status
+"""
+
+
 def disbursements_by_status(reader: Reader, since: int | None, until: int | None) -> list[Row]:
-    """How many shares that were booked in the period are how far, and what they add up to."""
-    return list(
-        reader.rows(
-            f"""
-            SELECT y.status, count(*) AS disbursements, sum(y.amount_cents) AS amount_cents FROM payable y
-             WHERE y.kind = 'share' AND {_IN_PERIOD} GROUP BY y.status
-            """,
-            **_period(since, until),
-        )
-    )
+    """How many transfers that were made in the period are how far, of how many payments, and what they add up to.
+
+    Of those that failed, what is not sent again yet; and shares booked in the period for which there is no transfer.
+    """
+    return [row for row in reader.rows(_BY_STATUS, **_period(since, until)) if row["disbursements"]]
 
 
 _TIMES = f"""
-    SELECT d.completed_at - i.paid_at AS took FROM payable y
-      JOIN disbursement_member m ON m.payable_id = y.id AND m.live = 1 JOIN disbursement d ON d.id = m.disbursement_id
+    SELECT d.completed_at - i.paid_at AS took FROM disbursement d
+      JOIN disbursement_member m ON m.disbursement_id = d.id AND m.live = 1
+      JOIN payable y ON y.id = m.payable_id AND y.kind = 'share'
       JOIN payment p ON p.id = y.payment_id JOIN money_in i ON i.id = p.money_in_id
-     WHERE y.kind = 'share' AND d.status = 'completed' AND {_IN_PERIOD}
+     WHERE d.status = 'completed' AND {_MADE}
 """
 
 
@@ -102,15 +117,14 @@ def times_to_owner(reader: Reader, since: int | None, until: int | None) -> Row:
 
 
 def failure_reasons(reader: Reader, since: int | None, until: int | None) -> list[Row]:
-    """Why payouts moved nothing, the most frequent first; also those that succeeded later."""
+    """Why transfers moved nothing, the most frequent first; also those whose members were sent again later."""
     return list(
         reader.rows(
             f"""
             SELECT a.code, max(a.reason) AS reason, count(*) AS failures,
-                   count(DISTINCT CASE WHEN y.status = 'failed' THEN y.id END) AS still_failed
-              FROM payable y JOIN disbursement_member m ON m.payable_id = y.id
-              JOIN attempt a ON a.disbursement_id = m.disbursement_id
-             WHERE y.kind = 'share' AND a.state = 'not_moved' AND {_IN_PERIOD}
+                   count(CASE WHEN d.id IN (SELECT d.id FROM {_STILL_FAILED}) THEN 1 END) AS still_failed
+              FROM attempt a JOIN disbursement d ON d.id = a.disbursement_id
+             WHERE a.direction = 'payout' AND a.state = 'not_moved' AND {_MADE}
              GROUP BY a.code ORDER BY failures DESC, a.code
             """,
             **_period(since, until),
@@ -119,14 +133,16 @@ def failure_reasons(reader: Reader, since: int | None, until: int | None) -> lis
 
 
 def retries(reader: Reader, since: int | None, until: int | None) -> Row:
-    """How many shares were sent more than once, and how many of these were completed."""
+    """How many transfers were the newest try of shares that another one had failed, and how many were completed."""
     row = reader.one(
         f"""
-        SELECT count(*) AS retried, count(CASE WHEN y.status = 'completed' THEN 1 END) AS completed
-          FROM payable y
-         WHERE y.kind = 'share' AND {_IN_PERIOD}
-           AND (SELECT count(*) FROM disbursement_member m JOIN attempt a ON a.disbursement_id = m.disbursement_id
-                 WHERE m.payable_id = y.id) > 1
+        SELECT count(*) AS retried, count(CASE WHEN d.status = 'completed' THEN 1 END) AS completed
+          FROM disbursement d
+         WHERE {_MADE} AND d.id IN (
+               SELECT {predicates.LAST_TRANSFER} FROM disbursement f
+                 JOIN disbursement_member m ON m.disbursement_id = f.id
+                 JOIN payable y ON y.id = m.payable_id AND y.kind = 'share'
+                WHERE f.status = 'failed' AND f.id <> {predicates.LAST_TRANSFER})
         """,
         **_period(since, until),
     )

@@ -32,8 +32,8 @@ from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, schema
 from rentpay_cli.store.attempts import token_sha256
 from rentpay_cli.store.engine import Database
+from rentpay_cli.store.guard import Candidate
 from rentpay_cli.store.write import disbursements, payables
-from rentpay_cli.store.write.payables import Candidate
 from tests.chaos.in_process import Chaos, Violation, databases, run_seed
 from tests.chaos.mpesa import ChaoticMpesa, Deed, Delivery, Faults
 
@@ -72,8 +72,7 @@ def code_ignores_earlier_attempts() -> Iterator[None]:
         return None if facts.has_receipt else Refusal.NO_RECEIPT
 
     with (
-        patch("rentpay_cli.flows.disburse.why_not", careless),
-        patch("rentpay_cli.flows.send.why_not", careless),
+        patch("rentpay_cli.flows.why.why_not", careless),
         patch("rentpay_cli.store.write.payables.lock_to_be_sent", payables.get),
     ):
         yield

@@ -16,8 +16,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from rentpay_cli.store.read import invariants
-
 from rentpay_cli.core.evidence import Moved, NotMoved, Source
 from rentpay_cli.core.payout import HoldKind, PayableKind, RefundWay
 from rentpay_cli.errors import RentpayError
@@ -26,6 +24,7 @@ from rentpay_cli.flows.learn import learn
 from rentpay_cli.flows.resolve import read_ruling, resolve
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import payments
+from rentpay_cli.store.read import invariants
 from rentpay_cli.store.write import disbursements, holds, money_in, payables, refunds, runs
 from tests.chaos.in_process import Violation, databases
 from tests.stories.stage import Stage

@@ -41,6 +41,7 @@ def test_a_payout_is_told_in_the_shape_that_scripts_know(live: Cli, let: int, wo
         "success": True,
         "message": "Disbursement initiated successfully",
         "paymentId": str(payment_id),
+        "payments": [str(payment_id)],
         "disbursementConversationId": world.payment(payment_id)["conversation_id"],
         "disbursementAmount": 9500,
         "platformFee": 500,
@@ -131,6 +132,7 @@ def test_a_dry_run_shows_what_would_go_where_and_sends_nothing(cli: Cli, books: 
     payment_id = books.paid()
     assert cli.json("disburse", str(payment_id), "--dry-run") == {
         **{"success": True, "message": "Nothing was sent", "dryRun": True, "paymentId": str(payment_id)},
+        **{"payments": [str(payment_id)]},
         **{"disbursementAmount": 9500, "platformFee": 500, "ownerPaybill": "600001", "ownerAccountNumber": "PROP001"},
     }
     ran = cli("disburse", str(payment_id), "--dry-run")

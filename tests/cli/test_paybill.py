@@ -180,7 +180,7 @@ def test_payouts_to_one_owner_are_stopped_shown_and_resumed(books: Books, cli: C
     assert "Payouts to Wanjiru Kamau are stopped" in ran.out
     assert "rentpay payouts resume --owner 1" in ran.err
     ran = cli("status", number)
-    assert "Payouts to Wanjiru Kamau are stopped: a quarrel" in ran.out
+    assert "It is not sent to the owner: payouts to Wanjiru Kamau are stopped (a quarrel)." in ran.out
     assert "rentpay payouts resume --owner 1" in ran.err
     refused = cli("disburse", number, "--json")
     assert refused.refusal == (1, "payouts_stopped")

@@ -128,6 +128,7 @@ def test_how_payouts_went_is_told(cli: Cli, books: Books) -> None:
         "completed": (3, 28500),
         "failed": (1, 9500),
         "not_required": (0, 0),
+        "settled": (0, 0),
     }
     assert (content["successRate"], content["retrySuccessRate"]) == (0.75, None)
     assert (content["medianSecondsToOwner"], content["meanSecondsToOwner"]) == (120, 240)
@@ -148,8 +149,8 @@ def test_no_disbursement_has_no_rates_and_no_times(cli: Cli, books: Books) -> No
 def test_the_statuses_are_also_csv(cli: Cli, books: Books) -> None:
     books.completed()
     rows = list(csv.reader(io.StringIO(cli("report", "disbursements", "--format", "csv").out)))
-    assert rows[0] == ["status", "disbursements", "amount"]
-    assert ["completed", "1", "9500"] in rows
+    assert rows[0] == ["status", "disbursements", "amount", "payments"]
+    assert ["completed", "1", "9500", "1"] in rows
 
 
 # --- CSV of many -----------------------------------------------------------------------------------------------------
@@ -198,7 +199,8 @@ def test_a_million_rows_need_no_more_memory_than_a_page(
 ) -> None:
     class Table:
         def rows(self, _: str, *, size: int, before_id: int = 15_001) -> Iterator[readonly.Row]:
-            return iter([{"id": before_id - n, "text": "x" * 100} for n in range(1, size + 1) if before_id > n])
+            row = {"text": "x" * 100, "disbursement_id": None, "transfer_members": 0}
+            return iter([{"id": before_id - n, **row} for n in range(1, size + 1) if before_id > n])
 
     class Nowhere(io.StringIO):
         def write(self, text: str) -> int:

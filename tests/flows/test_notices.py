@@ -15,16 +15,21 @@ from rentpay_cli.core.evidence import Acknowledged, Moved, NotMoved, Unanswered
 from rentpay_cli.core.float_reading import ReadingSource
 from rentpay_cli.core.limits import Limits
 from rentpay_cli.core.notices import SETTLING, Audience
+from rentpay_cli.core.payout import PayableKind, Way
+from rentpay_cli.core.transfers import Transfer
 from rentpay_cli.errors import BadConfiguration
 from rentpay_cli.flows import notices, register
 from rentpay_cli.flows.disburse import disburse
-from rentpay_cli.flows.send import Held, NotSent, Unclear
+from rentpay_cli.flows.resolve import read_ruling, resolve
+from rentpay_cli.flows.send import Held, NotSent, Unclear, write_intention
 from rentpay_cli.notifier import Notifier
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import enquiries, reads
+from rentpay_cli.store.write import payables
 from tests.cli.conftest import Books
 from tests.support.post import Post, post_office
 from tests.support.scripted import Killed, script
+from tests.support.together import learn_of, send_together
 
 NOON = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -261,3 +266,58 @@ def test_a_request_without_an_answer_is_no_failure_to_tell(books: Books, post: P
     books.at(NOON + SETTLING)
     assert told(books.rt) == []
     assert Audience.OPERATOR.value not in {audience for audience, _ in states(books.rt)}
+
+
+# --- transfers of many members ---------------------------------------------------------------------------------------
+
+
+def test_the_owner_is_told_once_of_a_transfer_and_of_all_its_payments(books: Books, post: Post) -> None:
+    place = {"owner_reference": "1", "paybill": "600001", "account_number": "PROP001", "rent": "8000"}
+    register.add_property(books.rt, name="Hill View", **place)
+    (claimed,) = send_together(books.rt, [books.paid(), books.paid(place="2"), books.paid()])
+    learn_of(books.rt, claimed, Moved(receipt="PAID1", amount_cents=2_660_000, moved_at=NOON))
+    assert told(books.rt) == ["", ""]
+    ((_, subject, text),) = post.mails
+    assert subject == "KES 26,600 for Sunset Apartments, Hill View was paid to you"
+    assert "Payment: 1, 2, 3" in text
+    assert "Rent collected: KES 28,000" in text
+    assert len(post.texts) == 1
+
+
+def test_the_operator_is_told_once_of_a_transfer_that_sticks(books: Books, post: Post) -> None:
+    send_together(books.rt, [books.paid(), books.paid()])
+    books.at(NOON + timedelta(minutes=6))
+    told(books.rt)
+    books.at(NOON + timedelta(minutes=7))
+    told(books.rt)
+    ((_, _, text),) = post.mails
+    assert text.count("M-Pesa has not said") == 1
+    assert "Payments 1 and 2: M-Pesa has not said what became of the payout to their owner. rentpay status 1" in text
+
+
+def test_the_owner_is_told_of_what_arrived_although_it_had_been_paid_again(books: Books, post: Post) -> None:
+    """All members of the first transfer are settled by the second: no share is left that the first one settles."""
+    payment_id = paid_out(books, NotMoved("1", "The balance is insufficient"))
+    script(books.rt, lambda *_: Acknowledged(conversation_id="AG_2", originator_conversation_id="o_2"))
+    disburse(books.rt, payment_id)
+    books.learn(payment_id, completed(2), "payout")
+    told(books.rt)
+    resolve(books.rt, read_ruling(payment_id, "PAIDATLAST", False, "on the statement", attempt=1))
+    assert told(books.rt) == ["", ""]
+    assert "PAIDATLAST" in post.mails[-1][2]
+    assert f"Payment: {payment_id}" in post.mails[-1][2]
+
+
+def test_the_owner_is_told_of_a_transfer_of_entries_alone(books: Books, post: Post) -> None:
+    with books.rt.database.transaction() as session:
+        payables.book_entry(
+            session, PayableKind.CORRECTION, owner_id=1, amount_cents=50_000, at=NOON, by="tester", property_id=1,
+            paybill="600001", account_number="PROP001",
+        )  # fmt: skip
+        (entry,) = payables.candidates(session, [1], NOON)
+        transfer = Transfer(Way.B2B, entry.destination, (1,), 0, 50_000, 0)
+        claimed = write_intention(books.rt, session, transfer, [entry], NOON)
+    learn_of(books.rt, claimed, Acknowledged("AG_1", "o_1"))
+    learn_of(books.rt, claimed, Moved(receipt="PAID1", amount_cents=50_000, moved_at=NOON))
+    assert told(books.rt) == ["", ""]
+    assert post.mails[-1][1] == "KES 500 for earlier amounts was paid to you"

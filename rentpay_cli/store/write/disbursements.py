@@ -20,10 +20,10 @@ from rentpay_cli.core.clock import eat_day
 from rentpay_cli.core.payout import DisbursementStatus, PayableKind, PayableStatus, RunStatus, Way
 from rentpay_cli.core.transfers import Transfer
 from rentpay_cli.store import chain
+from rentpay_cli.store.guard import Candidate
 from rentpay_cli.store.rows import Rows, number_of
 from rentpay_cli.store.tables import Disbursement, DisbursementMember, Payable, Payment
 from rentpay_cli.store.write import payables
-from rentpay_cli.store.write.payables import Candidate
 
 _DISBURSEMENTS = Rows(Disbursement, "status")
 _MEMBERS = Rows(DisbursementMember)
@@ -351,17 +351,17 @@ def payments_of(session: Session, disbursement_id: int) -> list[Payment]:
     return list(session.exec(query))
 
 
-_FIRST_PAYMENT = text(
+_PAYMENT_NUMBERS = text(
     """
-    SELECT min(y.payment_id) FROM disbursement_member m JOIN payable y ON y.id = m.payable_id
-     WHERE m.disbursement_id = :disbursement AND y.kind = 'share'
+    SELECT y.payment_id FROM disbursement_member m JOIN payable y ON y.id = m.payable_id
+     WHERE m.disbursement_id = :disbursement AND y.kind = 'share' ORDER BY y.payment_id
     """
 )
 
 
-def first_payment(session: Session, disbursement_id: int) -> int | None:
-    """The number of the first payment whose share the transfer carries; None if it carries entries alone."""
-    return session.execute(_FIRST_PAYMENT, {"disbursement": disbursement_id}).scalar()
+def payment_numbers(session: Session, disbursement_id: int) -> list[int]:
+    """The numbers of the payments whose shares the transfer carries, or was to carry; none if it is entries alone."""
+    return list(session.execute(_PAYMENT_NUMBERS, {"disbursement": disbursement_id}).scalars())
 
 
 _NUMBER_OF_TRY = text(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import bindparam
+from sqlalchemy import bindparam, text
 from sqlalchemy import select as select_columns
 from sqlmodel import Session, SQLModel, select
 
+from rentpay_cli.core.clock import to_milliseconds
 from rentpay_cli.core.payout import RELEASED_ONCE, HoldKind
+from rentpay_cli.store import guard
 from rentpay_cli.store.tables import Hold
 
 _TABLE = SQLModel.metadata.tables["hold"]
@@ -76,6 +78,14 @@ _RELEASED = (
 def was_released(session: Session, payable_id: int, kind: HoldKind) -> bool:
     """Whether a person has ended a hold of this kind on the payable."""
     return session.execute(_RELEASED, {"payable": payable_id, "kind": kind.value}).first() is not None
+
+
+_REASON = text(guard.HOLD_REASON)
+
+
+def reason(session: Session, payable_id: int, at: datetime) -> str | None:
+    """Why the payable is held, by the hold that the guard finds."""
+    return session.execute(_REASON, {"payable": payable_id, "now": to_milliseconds(at)}).scalar()
 
 
 def on_payable(session: Session, payable_id: int) -> list[Hold]:

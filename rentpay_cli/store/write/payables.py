@@ -7,26 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import RowMapping, bindparam, text, update
+from sqlalchemy import bindparam, text, update
 from sqlalchemy import select as select_columns
 from sqlmodel import Session, SQLModel, col, select
 
-from rentpay_cli.core.attempt import State
 from rentpay_cli.core.clock import eat_day, to_milliseconds
-from rentpay_cli.core.codes import FLOAT_TOO_LOW, Advice
+from rentpay_cli.core.codes import Advice
 from rentpay_cli.core.evidence import Source
 from rentpay_cli.core.money import CENTS
 from rentpay_cli.core.payout import (
-    DisbursementStatus,
-    Facts,
-    HoldKind,
     PayableKind,
     PayableStatus,
-    PaymentStatus,
-    Refusal,
 )
 from rentpay_cli.core.transfers import MOST_CENTS, Destination
-from rentpay_cli.store import chain, predicates
+from rentpay_cli.store import chain, guard, predicates
+from rentpay_cli.store.guard import Candidate
 from rentpay_cli.store.rows import Rows, StaleWrite, locking
 from rentpay_cli.store.tables import Owner, Payable, Payment
 
@@ -192,59 +187,7 @@ def lock_all_free(session: Session, owner_id: int) -> list[Payable]:
     return list(session.execute(_ALL_FREE, {"owner": owner_id}).scalars())
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A payable that may perhaps be sent, and all that decides it."""
-
-    payable_id: int
-    owner_id: int
-    kind: PayableKind
-    amount_cents: int
-    destination: Destination | None
-    property_id: int | None
-    payment_id: int | None
-    collected_cents: int
-    fee_cents: int
-    facts: Facts
-
-    @property
-    def is_share(self) -> bool:
-        return self.kind is PayableKind.SHARE
-
-
-_FACTS = text(
-    f"""
-    SELECT y.id, y.owner_id, y.kind, y.amount_cents, y.paybill, y.account_number, y.property_id, y.payment_id,
-           coalesce(p.amount_cents, 0) AS collected_cents, coalesce(p.fee_cents, 0) AS fee_cents,
-           y.status, coalesce(p.status, 'success') AS payment_status,
-           EXISTS (SELECT 1 FROM payable e WHERE e.payment_id = p.id AND e.kind IN ('reversal','reallocated'))
-               AS is_taken_back,
-           {predicates.IS_STOPPED} AS is_stopped,
-           (SELECT t.status FROM disbursement_member m JOIN disbursement t ON t.id = m.disbursement_id
-             WHERE m.payable_id = y.id AND m.live = 1) AS live,
-           (SELECT a.state FROM disbursement_member m JOIN attempt a ON a.disbursement_id = m.disbursement_id
-             WHERE m.payable_id = y.id AND (m.live = 1 OR a.state <> 'moved')
-             ORDER BY CASE a.state WHEN 'moved' THEN 0 WHEN 'unclear' THEN 1 WHEN 'not_moved' THEN 3 ELSE 2 END LIMIT 1)
-               AS attempt,
-           {predicates.IS_CONTRADICTED} OR {predicates.IS_REFUND_CONTRADICTED} AS is_contradicted,
-           {predicates.IS_REFUND_UNDER_WAY} AS is_refund_under_way,
-           {predicates.HAS_RECEIPT} AS has_receipt, {predicates.IS_PROVED} AS is_proved,
-           (SELECT kind FROM ({predicates.HOLDS}) AS holds
-             ORDER BY CASE kind WHEN 'evidence' THEN 0 ELSE 1 END, id LIMIT 1) AS hold,
-           CASE WHEN y.paybill = :own THEN 'own_paybill'
-                WHEN {predicates.IS_DESTINATION_WAITING} THEN 'destination_waiting'
-                WHEN :must_be_known = 1 AND NOT {predicates.IS_DESTINATION_KNOWN} THEN 'destination_not_confirmed' END
-               AS destination,
-           {predicates.LAST_ADVICE} AS advice, y.payable_from <= :now AS is_payable,
-           EXISTS (SELECT 1 FROM attempt WHERE direction = 'payout' AND state = 'not_moved'
-                      AND code IN :too_low AND created_at >= :since) AS float_ran_out
-      FROM payable y
-      LEFT JOIN payment p ON p.id = y.payment_id AND y.kind = 'share'
-      LEFT JOIN money_in i ON i.id = p.money_in_id
-     WHERE y.id IN :payables ORDER BY y.id
-    """
-).bindparams(bindparam("payables", expanding=True), bindparam("too_low", expanding=True))
-_NEVER = 2**62
+_CANDIDATES = text(guard.candidates_query(":payables")).bindparams(bindparam("payables", expanding=True))
 
 
 def candidates(
@@ -262,47 +205,9 @@ def candidates(
     nothing is sent; with `must_be_known` a destination must have been confirmed. To send, lock first: what is read by
     this must be as it is now.
     """
-    values = {
-        "payables": list(payable_ids),
-        "now": to_milliseconds(now),
-        "since": _NEVER if since is None else to_milliseconds(since),
-        "too_low": list(FLOAT_TOO_LOW),
-        "own": own,
-        "must_be_known": int(must_be_known),
-    }
+    values = guard.values(now, since, own=own, must_be_known=must_be_known) | {"payables": list(payable_ids)}
     session.flush()
-    return [_candidate(row) for row in session.execute(_FACTS, values).mappings()]
-
-
-def _candidate(row: RowMapping) -> Candidate:
-    return Candidate(
-        row["id"],
-        row["owner_id"],
-        PayableKind(row["kind"]),
-        row["amount_cents"],
-        (row["paybill"], row["account_number"]) if row["paybill"] is not None else None,
-        row["property_id"],
-        row["payment_id"],
-        row["collected_cents"],
-        row["fee_cents"],
-        Facts(
-            status=PayableStatus(row["status"]),
-            payment_status=PaymentStatus(row["payment_status"]),
-            is_taken_back=bool(row["is_taken_back"]),
-            is_stopped=bool(row["is_stopped"]),
-            live=DisbursementStatus(row["live"]) if row["live"] else None,
-            attempt=State(row["attempt"]) if row["attempt"] else None,
-            is_contradicted=bool(row["is_contradicted"]),
-            is_refund_under_way=bool(row["is_refund_under_way"]),
-            has_receipt=bool(row["has_receipt"]),
-            is_proved=bool(row["is_proved"]),
-            hold=HoldKind(row["hold"]) if row["hold"] else None,
-            destination=Refusal(row["destination"]) if row["destination"] else None,
-            advice=Advice(row["advice"]) if row["advice"] else None,
-            is_payable=bool(row["is_payable"]),
-            float_ran_out=bool(row["float_ran_out"]),
-        ),
-    )
+    return [guard.candidate(row) for row in session.execute(_CANDIDATES, values).mappings()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from sqlmodel import Session, SQLModel, col, select
 
 from rentpay_cli.core.payout import DisbursementStatus, Refusal, RunStatus, Way, why_not
 from rentpay_cli.core.transfers import Destination, Due, Transfer, form
+from rentpay_cli.store.guard import Candidate
 from rentpay_cli.store.rows import Rows, number_of
 from rentpay_cli.store.tables import Disbursement, PayoutRun, Property
 from rentpay_cli.store.write import disbursements, payables
-from rentpay_cli.store.write.payables import Candidate
 
 _RUNS = Rows(PayoutRun, "status")
 
