@@ -22,6 +22,7 @@ from rentpay_cli.store import schema
 from tests.chaos.nursery import Nursery
 from tests.support.beginnings import Begin, Beginnings
 from tests.support.databases import ServerUrl, copies, own_server
+from tests.support.invariants import assert_nothing_is_broken
 from tests.support.processes import Processes
 from tests.support.stage import Simulators, Stage, built, serving
 from tests.support.warm import build_commands_once, compile_sql_once
@@ -136,6 +137,17 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     server: ServerUrl = request.getfixturevalue("postgresql_server")
     with copies(server) as url:
         yield url
+
+
+@pytest.fixture(autouse=True)
+def rows_agree(request: pytest.FixtureRequest, nothing_of_this_machine: None) -> Iterator[None]:
+    """Whatever a test did to its database, nothing is broken at its end, unless it is marked `forges`."""
+    if "database_url" not in request.fixturenames or request.node.get_closest_marker("forges"):
+        yield
+        return
+    url = request.getfixturevalue("database_url")
+    yield
+    assert_nothing_is_broken(url)
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,9 @@ def sound(rt: Runtime, begin: Begin) -> Runtime:
     return rt
 
 
+pytestmark = pytest.mark.forges
+
+
 def broken(rt: Runtime) -> set[int]:
     """The numbers of those that are broken, also where opening it in the usual way tells that a guard is gone."""
     with closing(readonly.open_if_there(rt.settings.database_url)) as reader:
