@@ -64,9 +64,11 @@ def untouched(_: str) -> None:
 
 @contextmanager
 def code_ignores_earlier_attempts() -> Iterator[None]:
-    """The rules in code look at the tenant's payment, but no longer at what was sent before."""
+    """The rules in code look at the tenant's payment and at stops, but no longer at what was sent before."""
 
     def careless(facts: Facts, **_: Any) -> Refusal | None:
+        if facts.is_stopped:
+            return Refusal.STOPPED
         if facts.payment_status is not PaymentStatus.SUCCESS:
             return Refusal.NOT_PAID
         if facts.status in (PayableStatus.NOT_REQUIRED, PayableStatus.COMPLETED):
