@@ -82,9 +82,9 @@ def _check_chain(rt: Runtime, told: Derived, kept: Head | None, step: Callable[[
     for entry in derived.entries(rt.reader):
         why = why_not_next(before, entry)
         if why:
-            raise _does_not_fit(why)
+            raise does_not_fit(why)
         if kept is not None and kept.number == entry.id and kept.hash != entry.hash:
-            raise _does_not_fit(
+            raise does_not_fit(
                 f"Entry {entry.id} of the journal is not the one whose hash was kept: "
                 "the journal was rewritten at it or before it."
             )
@@ -93,12 +93,12 @@ def _check_chain(rt: Runtime, told: Derived, kept: Head | None, step: Callable[[
             for table, number, columns in changes_in(entry):
                 told.tell(table, number, columns)
         except (AttributeError, TypeError, ValueError) as error:
-            raise _does_not_fit(f"Entry {entry.id} of the journal cannot be read: its detail is damaged.") from error
+            raise does_not_fit(f"Entry {entry.id} of the journal cannot be read: its detail is damaged.") from error
         before = entry
         step()
     newest = Head(before.id, before.hash) if before else Head(0, BEGINNING)
     if not found:
-        raise _does_not_fit(_why_head_is_missing(kept, newest))
+        raise does_not_fit(_why_head_is_missing(kept, newest))
     return newest
 
 
@@ -115,21 +115,21 @@ def _check_table(rt: Runtime, told: Derived, table: str, sums: Counter[Fact], st
     number, columns = next(stated, _NO_MORE)
     for row in derived.table_rows(rt.reader, table):
         if number is not None and number < row["id"]:
-            raise _does_not_fit(_gone(table, number))
+            raise does_not_fit(_gone(table, number))
         if number != row["id"]:
-            raise _does_not_fit(
+            raise does_not_fit(
                 f"{_name(table, row['id'])} does not fit: it is in the database, but not in the journal."
             )
         why = difference(table, columns, row)
         if why:
-            raise _does_not_fit(f"{_name(table, number)} does not fit: {why}.")
+            raise does_not_fit(f"{_name(table, number)} does not fit: {why}.")
         for fact, cents in facts_of(table, columns, told.row):
             sums[fact] += cents
         number, columns = next(stated, _NO_MORE)
         count += 1
         step()
     if number is not None:
-        raise _does_not_fit(_gone(table, number))
+        raise does_not_fit(_gone(table, number))
     return count
 
 
@@ -140,12 +140,12 @@ def _check_sums(rt: Runtime, sums: Counter[Fact]) -> None:
     """The books that reports show are drawn up from sums over the tables; they must be the sums over the journal."""
     day = derived.day_that_differs(rt.reader)
     if day is not None:
-        raise _does_not_fit(f"What is kept as earned on the day {day} is not what its disbursements add up to.")
+        raise does_not_fit(f"What is kept as earned on the day {day} is not what its disbursements add up to.")
     by_tables = ledger.read_facts(rt.reader)
     for fact in Fact:
         if by_tables[fact] != sums[fact]:
             words, ours, theirs = fact.value.replace("_", " "), show_kes(sums[fact]), show_kes(by_tables[fact])
-            raise _does_not_fit(f"The books differ: {words}: {ours} by the journal, {theirs} by the tables.")
+            raise does_not_fit(f"The books differ: {words}: {ours} by the journal, {theirs} by the tables.")
 
 
 def _gone(table: str, number: int) -> str:
@@ -159,7 +159,8 @@ def _name(table: str, number: int | None) -> str:
     return f"{_NAMES.get(table, table.replace('_', ' ')).capitalize()} {number}"
 
 
-def _does_not_fit(what: str) -> NeedsAttention:
+def does_not_fit(what: str) -> NeedsAttention:
+    """The error that something in the database cannot be as it is."""
     return NeedsAttention(
         what,
         "Somebody or something changed the database other than by rentpay. Keep the file as it is, stop payouts "

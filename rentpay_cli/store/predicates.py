@@ -74,7 +74,7 @@ EARNED_BESIDES = (
     f"""
     SELECT p.owner_id, p.property_id, y.booked_day AS day, {_OF_PAYMENT.format(sign="")}
       FROM payable y JOIN payment p ON p.id = y.payment_id
-     WHERE y.kind = 'share' AND y.amount_cents = 0 AND {_IS_PLATFORMS}
+     WHERE y.kind = 'share' AND y.amount_cents = 0 AND y.id > 0 AND {_IS_PLATFORMS}
     """,
     f"""
     SELECT p.owner_id, p.property_id, y.booked_day AS day, {_OF_PAYMENT.format(sign="-")}
@@ -91,7 +91,10 @@ EARNED_BESIDES = (
       FROM payment p WHERE p.status = 'reversed' AND p.share_cents = 0 AND {_IS_PLATFORMS}
     """,
 )
-"""What was earned, or taken back, by other than a transfer: as the triggers of `migrations/totals.py` sum it up."""
+"""What was earned, or taken back, by other than a transfer: as the triggers of `migrations/totals.py` sum it up.
+
+That a number is more than 0 lets SQLite take the index of the shares of nothing instead of that of all shares.
+"""
 
 
 _OF_TRANSFERS = """
@@ -112,6 +115,16 @@ EARNED_BY_DAY = f"""
       FROM ({_OF_TRANSFERS} {_BESIDES}) AS earned GROUP BY day
 """
 """What `revenue_day` keeps, from what it is made of."""
+_SUMS_OF_A_DAY = (
+    *("disbursements", "payments", "collected_cents", "fee_cents", "amount_cents", "charge_cents", "charges_not_told"),
+)
+DAYS_THAT_DIFFER = f"""
+    SELECT day FROM (SELECT day, {", ".join(_SUMS_OF_A_DAY)} FROM revenue_day
+                      UNION ALL SELECT day, {", ".join(f"-{each}" for each in _SUMS_OF_A_DAY)}
+                                  FROM ({EARNED_BY_DAY}) AS by_day) AS kept_less_earned
+     GROUP BY day HAVING {" OR ".join(f"sum({each}) <> 0" for each in _SUMS_OF_A_DAY)}
+"""
+"""The days whose kept sums are not those of what they are made of."""
 
 
 def who_is_meant(kind: str, reference: str) -> Iterator[tuple[str, dict[str, Any]]]:

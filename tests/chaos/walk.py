@@ -24,7 +24,7 @@ from rentpay_cli.flows.learn import learn
 from rentpay_cli.flows.resolve import read_ruling, resolve
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import payments
-from rentpay_cli.store.read import invariants
+from rentpay_cli.store.read.invariants import breaches
 from rentpay_cli.store.write import disbursements, holds, money_in, payables, refunds, runs
 from tests.chaos.in_process import Violation, databases
 from tests.stories.stage import Stage
@@ -278,7 +278,7 @@ class Walk:
 
     def check(self) -> None:
         """The invariants, and M-Pesa's books: each payable was paid once, unless a person said otherwise."""
-        broken = invariants.broken(self.rt.reader)
+        broken = list(breaches(self.rt.reader))
         if broken:
             raise Violation(f"seed {self.seed}: {broken}")
         paid: Counter[int] = Counter()

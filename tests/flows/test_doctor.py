@@ -21,6 +21,9 @@ from rentpay_cli.errors import MpesaUnreachable
 from rentpay_cli.flows.doctor import Check, examine
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import enquiries, inbox
+from tests.support.beginnings import Begin
+from tests.support.everything import some_of_everything
+from tests.support.forger import forge
 from tests.support.stage import Stage
 from tests.support.world import World
 
@@ -146,6 +149,22 @@ def test_a_damaged_or_open_or_cramped_file_is_told(
         connection.execute("UPDATE sqlite_master SET rootpage = 2 WHERE name = 'ix_inbox_new'")
     connection.close()
     assert "database" in wrong(healthy)
+
+
+@pytest.mark.forges
+def test_records_that_do_not_agree_are_told_with_what_to_do(healthy: Runtime, begin: Begin) -> None:
+    begin(some_of_everything)
+    assert wrong(healthy) == []
+    forge(
+        healthy.settings.database_url,
+        "UPDATE disbursement SET fee_cents = fee_cents + 100 WHERE status = 'completed'",
+        "UPDATE money_in SET allocated_cents = 0 WHERE id = 1",
+    )
+    sums, allocated, days = [check for check in look(healthy) if check.result == "wrong"]
+    assert {check.name for check in (sums, allocated, days)} == {"records"}
+    assert sums.text.startswith("The sums of a transfer are not those of what it settles. See disbursement ")
+    assert allocated.text == "What a receipt is used for is not the sum of its payments. See money in 1."
+    assert "rentpay payouts stop" in sums.mend
 
 
 def test_news_and_copies_are_told_with_their_age(healthy: Runtime) -> None:

@@ -79,6 +79,7 @@ def test_unclear_is_counted_by_itself(rt: Runtime, books: Books) -> None:
     assert (facts.unclear, facts.processing, facts.processing_late) == (1, 0, 0)
 
 
+@pytest.mark.forges  # it has no refund beside it: health asks about the payment alone
 def test_money_that_was_given_back_is_not_owed(rt: Runtime, books: Books) -> None:
     from sqlalchemy import text
 
