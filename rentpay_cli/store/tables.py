@@ -273,6 +273,7 @@ class MoneyIn(SQLModel, table=True):
         CheckConstraint("returned_at IS NULL OR allocated_cents = 0", name="money_in_returned"),
         CheckConstraint("receipt IS NULL OR way IN ('stk','paybill')", name="money_in_receipt"),
         CheckConstraint("(proved_by IS NULL) = (proved_at IS NULL)", name="money_in_proved"),
+        _partial_index("ix_money_in_unallocated", "id", where="allocated_cents < amount_cents"),
     )
     id: int | None = Field(default=None, primary_key=True)
     way: str

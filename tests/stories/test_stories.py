@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from rentpay_cli.core.callbacks import Address
 from rentpay_cli.core.evidence import Moved, Source, Unanswered
-from rentpay_cli.core.payout import HoldKind, PayableKind, PaymentStatus, RefundWay, Refusal, Reversed, StopKind
+from rentpay_cli.core.payout import HoldKind, PayableKind, PaymentStatus, RefundWay, Refusal, StopKind
 from rentpay_cli.errors import RuleRefused
 from rentpay_cli.flows import collect, paybill, register
 from rentpay_cli.flows.disburse import Plan, plan_retry
@@ -23,9 +23,8 @@ from rentpay_cli.flows.send import Sent, Settled, Unclear
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import inbox, payments, stops
 from rentpay_cli.store.attempts import token_sha256
-from rentpay_cli.store.tables import Refund
 from rentpay_cli.store.write import disbursements, holds, money_in, payables, refunds, runs
-from tests.stories.stage import FAILED, NOON, Stage, requested, two_admins
+from tests.stories.stage import FAILED, Stage, requested, two_admins
 from tests.support.paying import refusal
 from tests.support.scripted import script
 
@@ -398,15 +397,9 @@ def test_24_a_portal_reversal_on_the_way_and_a_payout_that_fails_settle_each_oth
     stage.disburse(payment)
     transfer = stage.newest()
     with stage.rt.database.transaction() as session:  # M-Pesa's statement shows what a person did in the portal
-        row = payments.get(session, payment)
-        money = money_in.get(session, row.money_in_id or 0)
-        refunds.reverse(session, row, Reversed.REFUND, stage.now, "test")
-        money_in.note_returned(session, money, stage.now)
-        session.add(
-            Refund(
-                money_in_id=money.id or 0, way="portal", status="proposed", reason="", made_by="test", created_at=NOON
-            )
-        )
+        money = money_in.get(session, payments.get(session, payment).money_in_id or 0)
+        known = {"reason": "on the statement", "receipt": "SKV0000001", "moved_at": stage.now}
+        refunds.observe(session, money, stage.now, "test", **known)
     assert stage.owed(1) == 0
     stage.failed(transfer)
     assert (stage.owed(1), stage.fees(), stage.payment(payment)["disbursement_status"]) == (0, 0, "completed")

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 FROZEN: Mapping[str, Mapping[str, str]] = {
     "0001": {
-        "sqlite": "05ba1d3a90b4f6b12cada4bb4820fbe0acffa6dacc9040c0823df4dda3024867",
-        "postgresql": "2084cd7fc7bfa301704e77fb3d814361e1f94442e7a0f6b3502441fb670071cb",
+        "sqlite": "88568adf1ec6e67e0d0666d16363e69648fd9400db8e42e0e3a01bbf0f2ba257",
+        "postgresql": "9c0fd01ebcd1d0f265c31b2d5cd685770f67d03a595fcf6d37c292ff8e8e5ea5",
     },
     "0002": {
-        "sqlite": "0138a37bca5466581f95c0685a33ca12592ddbb403211c3fe9cd5a614a78711e",
-        "postgresql": "b0a9152860ef1bd0415017f652ed28e200ecb093569022a61d7952cafd55d2b5",
+        "sqlite": "e831702a43e105a0f96a1bc17a14c2a0846dd550b5ce2ecc2702b720eaf5028c",
+        "postgresql": "5f4dc39a3fec18d12527a18f18e205de59f2fbaba6ec9179105b1b88eff4002e",
     },
 }

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rentpay_cli.store import predicates
+from rentpay_cli.store.read.ledger import OWNERS_NOT_AS_OWED
 from rentpay_cli.store.readonly import Reader
 
 
@@ -37,6 +38,8 @@ class Breach:
 
 
 SHOWN = 3
+
+_LEDGER = f"SELECT 'owner' AS thing, owner_id AS id FROM ({OWNERS_NOT_AS_OWED}) AS differing"
 
 _SUMS = """
     SELECT 'disbursement' AS thing, d.id FROM disbursement d
@@ -258,6 +261,7 @@ INVARIANTS = (
     Invariant(7, "reversed", "A payment that was reversed still counts for its owner, or counts twice.", _REVERSED),
     Invariant(8, "carried", "What a transfer leaves to the next, or was paid in error, is not booked.", _CARRIED),
     Invariant(9, "owed", "What was settled with an owner is not what transfers moved and carried on.", _OWED),
+    Invariant(10, "ledger", "By the books an owner is owed something else than is to be paid.", _LEDGER),
     Invariant(11, "receipts", "A receipt of M-Pesa's stands for two different movements of money.", _RECEIPTS),
     Invariant(12, "sent", "A transfer left that was held, stopped, not approved, or of money not certain.", _SENT),
     Invariant(
@@ -267,7 +271,7 @@ INVARIANTS = (
     Invariant(15, "days", "What is kept as earned on a day is not what the facts of that day add up to.", _DAYS),
     Invariant(17, "once", "A share or entry is in two transfers at once: the owner may be paid twice.", _ONCE),
 )
-"""In their numbers. The tenth compares with the ledger; the sixteenth with M-Pesa's books, which only tests have."""
+"""In their numbers. The sixteenth compares with M-Pesa's books, which only tests have."""
 
 
 def breaches(reader: Reader, among: Iterable[Invariant] = INVARIANTS) -> Iterator[Breach]:

@@ -86,7 +86,7 @@ OWNERS_NOT_AS_OWED = f"""
             UNION ALL SELECT y.owner_id, sum(y.amount_cents), 0 FROM payable y WHERE {_IS_ENTRY} GROUP BY 1
             UNION ALL SELECT y.owner_id, 0, sum(y.amount_cents) FROM payable y WHERE {predicates.OPEN} GROUP BY 1
            ) AS told
-     GROUP BY owner_id HAVING sum(ledger_cents) <> sum(owed_cents) ORDER BY owner_id
+     GROUP BY owner_id HAVING sum(ledger_cents) <> sum(owed_cents)
 """
 """The owners whose account in the books is not what they are owed.
 

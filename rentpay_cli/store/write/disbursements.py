@@ -46,8 +46,13 @@ def propose(
     at: datetime,
     *,
     run: tuple[int, int] | None = None,
+    owner_id: int | None = None,
+    errors_cents: int = 0,
 ) -> int:
-    """Write down a transfer that is to be made, with its members; `run` is its run and its number there. Its number."""
+    """Write down a transfer that is to be made, with its members; its number.
+
+    `run` is its run and its number there. `errors_cents` is what the owner, who is named then, gets in error by it.
+    """
     shares = [each for each in members if each.is_share]
     shares_cents = sum(each.amount_cents for each in shares)
     destination = transfer.destination or (None, None)
@@ -55,14 +60,14 @@ def propose(
         "run_id": run[0] if run else None,
         "number": run[1] if run else None,
         "way": transfer.way.value,
-        "owner_id": members[0].owner_id,
+        "owner_id": members[0].owner_id if owner_id is None else owner_id,
         "paybill": destination[0],
         "account_number": destination[1],
         "payment_count": len(shares),
         "collected_cents": sum(each.collected_cents for each in shares),
         "fee_cents": sum(each.fee_cents for each in shares),
         "shares_cents": shares_cents,
-        "entries_cents": sum(each.amount_cents for each in members) - shares_cents,
+        "entries_cents": sum(each.amount_cents for each in members) - shares_cents + errors_cents,
         "carried_cents": transfer.carried_cents,
         "amount_cents": transfer.amount_cents,
         "status": DisbursementStatus.PROPOSED.value,
@@ -141,19 +146,29 @@ def cancel(session: Session, disbursement: Disbursement) -> None:
 def cancel_proposed(session: Session, payable_ids: Sequence[int]) -> None:
     """Cancel what is proposed for the payables, and void its run: something else is true of them now."""
     for run_id, number in session.execute(_PROPOSED_FOR, {"payables": list(payable_ids)}).all():
-        cancel(session, get(session, number))
         if run_id is not None:
-            session.execute(_VOID, {"run": run_id})
-            chain.changed(session, "payout_run", run_id, {"status": RunStatus.VOID.value})
+            void_run(session, run_id)
+        else:
+            cancel(session, get(session, number))
+
+
+def void_run(session: Session, run_id: int) -> None:
+    """Let a run never be carried out: what is only proposed is cancelled, and its members are free."""
+    if session.execute(_VOID, {"run": run_id}).first() is not None:
+        chain.changed(session, "payout_run", run_id, {"status": RunStatus.VOID.value})
+    for number in session.execute(_PROPOSED_IN, {"run": run_id}).scalars().all():
+        cancel(session, get(session, number))
 
 
 _PROPOSED_FOR = text(
     """
-    SELECT DISTINCT d.run_id, d.id FROM disbursement_member m JOIN disbursement d ON d.id = m.disbursement_id
-     WHERE m.payable_id IN :payables AND m.live = 1 AND d.status = 'proposed' ORDER BY d.id
+    SELECT DISTINCT d.run_id, CASE WHEN d.run_id IS NULL THEN d.id END AS number
+      FROM disbursement_member m JOIN disbursement d ON d.id = m.disbursement_id
+     WHERE m.payable_id IN :payables AND m.live = 1 AND d.status = 'proposed' ORDER BY 1, 2
     """
 ).bindparams(bindparam("payables", expanding=True))
-_VOID = text("UPDATE payout_run SET status = 'void' WHERE id = :run AND status IN ('proposed','approved')")
+_PROPOSED_IN = text("SELECT id FROM disbursement WHERE run_id = :run AND status = 'proposed' ORDER BY id")
+_VOID = text("UPDATE payout_run SET status = 'void' WHERE id = :run AND status IN ('proposed','approved') RETURNING id")
 
 
 def pay_by_hand(
@@ -169,14 +184,13 @@ def pay_by_hand(
     free = [each for each in among if each.facts.status in _FREE and each.facts.live is None]
     total_cents = sum(each.amount_cents for each in among)
     destination = next((each.destination for each in among if each.destination is not None), None)
-    errors = [
-        _paid_in_error(session, None, payable, at, by)
-        for payable in was
-        if number_of(payable) not in {each.payable_id for each in free}
-    ]
-    members = [*free, *(payables.candidates(session, errors, at) if errors else [])]
-    numbers = tuple(each.payable_id for each in members)
-    number = propose(session, Transfer(Way.PORTAL, destination, numbers, 0, total_cents, 0), members, at)
+    free_ids = [each.payable_id for each in free]
+    again = [payable for payable in was if number_of(payable) not in free_ids]
+    transfer = Transfer(Way.PORTAL, destination, tuple(free_ids), 0, total_cents, 0)
+    again_cents = sum(payable.amount_cents for payable in again)
+    number = propose(session, transfer, free, at, owner_id=was[0].owner_id, errors_cents=again_cents)
+    for payable in again:
+        _paid_in_error(session, number, payable, at, by)
     complete_by_hand(session, number, at, by, receipt=receipt, moved_at=moved_at)
     return number
 
@@ -211,11 +225,8 @@ def rule_moved(session: Session, disbursement: Disbursement, at: datetime, by: s
     _carry(session, disbursement, at, by)
 
 
-def _paid_in_error(session: Session, disbursement_id: int | None, payable: Payable, at: datetime, by: str) -> int:
-    """Book what the owner got twice, and what he owes for it; the number of what he got.
-
-    It is put into the transfer, where that is there already.
-    """
+def _paid_in_error(session: Session, disbursement_id: int, payable: Payable, at: datetime, by: str) -> int:
+    """Put in what the owner got twice, as a member, and what he owes for it; the number of the member."""
     origin: dict[str, Any] = {
         "disbursement_id": disbursement_id,
         "payment_id": payable.payment_id,
@@ -229,8 +240,7 @@ def _paid_in_error(session: Session, disbursement_id: int | None, payable: Payab
 
     error = book(PayableKind.PAID_IN_ERROR, payable.amount_cents)
     book(PayableKind.TO_RECOVER, -payable.amount_cents)
-    if disbursement_id is not None:
-        _MEMBERS.add(session, {"disbursement_id": disbursement_id, "payable_id": error, "live": 1})
+    _MEMBERS.add(session, {"disbursement_id": disbursement_id, "payable_id": error, "live": 1})
     return error
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import bindparam
+from sqlalchemy import bindparam, text
 from sqlmodel import Session, SQLModel, col, select
 
 from rentpay_cli.core.clock import eat_day
 from rentpay_cli.core.payout import PayableKind, PayableStatus, PaymentStatus, RefundStatus, RefundWay, Reversed
-from rentpay_cli.store import attempts, payments
+from rentpay_cli.store import attempts, payments, predicates
 from rentpay_cli.store.rows import Rows, number_of
 from rentpay_cli.store.tables import MoneyIn, Payable, Payment, Refund
 from rentpay_cli.store.write import disbursements, money_in, payables
@@ -23,7 +23,7 @@ _PAYMENT = SQLModel.metadata.tables["payment"]
 
 
 class OnItsWay(Exception):
-    """The share of a payment is on its way to its owner: what became of it must be known before it is taken back."""
+    """Money is on its way, to an owner or back to a tenant: what becomes of it must be known before."""
 
 
 def propose(session: Session, money: MoneyIn, *, way: RefundWay, reason: str, by: str, at: datetime) -> int:
@@ -33,6 +33,20 @@ def propose(session: Session, money: MoneyIn, *, way: RefundWay, reason: str, by
     """
     for payment in _live_payments(session, number_of(money)):
         _refuse_on_its_way(session, payment)
+    return _write_down(session, money, way, reason, by, at)
+
+
+def observe(
+    session: Session, money: MoneyIn, at: datetime, by: str, *, reason: str, receipt: str | None, moved_at: datetime
+) -> int:
+    """Book that money went back by hand in the portal, which is a fact, also while a share is on its way; its number."""
+    number = _write_down(session, money, RefundWay.PORTAL, reason, by, at)
+    complete(session, get(session, number), at, by, receipt=receipt, moved_at=moved_at)
+    return number
+
+
+def _write_down(session: Session, money: MoneyIn, way: RefundWay, reason: str, by: str, at: datetime) -> int:
+    disbursements.cancel_proposed(session, payables.shares_of_money(session, number_of(money)))
     columns = {
         "money_in_id": money.id,
         "way": way.value,
@@ -92,9 +106,22 @@ def undo(session: Session, money: MoneyIn, at: datetime, by: str) -> None:
 
 
 def reallocate(session: Session, payment: Payment, at: datetime, by: str) -> None:
-    """Take money away from a payment so that another can be made of it; raises `OnItsWay`."""
+    """Take money away from a payment so that another can be made of it; raises `OnItsWay`.
+
+    Money that goes back, or of which something says that it went back after all, is given to nobody.
+    """
+    if session.execute(_GOES_BACK, {"money": payment.money_in_id}).first() is not None:
+        raise OnItsWay(f"the money of payment {payment.id} is on its way back, or may be")
     _refuse_on_its_way(session, payment)
     reverse(session, payment, Reversed.REALLOCATED, at, by)
+
+
+_GOES_BACK = text(
+    f"""
+    SELECT 1 FROM payment p WHERE p.money_in_id = :money
+       AND ({predicates.IS_REFUND_UNDER_WAY} OR {predicates.IS_REFUND_CONTRADICTED}) LIMIT 1
+    """
+)
 
 
 def reverse(session: Session, payment: Payment, because: Reversed, at: datetime, by: str) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import bindparam, text
-from sqlmodel import Session, SQLModel, col, select
+from sqlalchemy import text
+from sqlmodel import Session, col, select
 
-from rentpay_cli.core.payout import DisbursementStatus, Refusal, RunStatus, Way, why_not
+from rentpay_cli.core.payout import Refusal, RunStatus, Way, why_not
 from rentpay_cli.core.transfers import Destination, Due, Transfer, form
 from rentpay_cli.store.guard import Candidate
 from rentpay_cli.store.rows import Rows, number_of
@@ -126,13 +126,6 @@ def approve(session: Session, run: PayoutRun) -> None:
     _RUNS.move(session, run, {"status": RunStatus.APPROVED.value})
 
 
-def void(session: Session, run: PayoutRun) -> None:
-    """Let a run never be carried out: what is only proposed is cancelled, and its members are free."""
-    _RUNS.move(session, run, {"status": RunStatus.VOID.value})
-    for number in _proposed(session, number_of(run)):
-        disbursements.cancel(session, disbursements.get(session, number))
-
-
 def finish(session: Session, run: PayoutRun) -> None:
     """Note that nothing of a run is proposed any more."""
     _RUNS.move(session, run, {"status": RunStatus.DONE.value})
@@ -162,16 +155,6 @@ def _why_not_now(each: Candidate) -> Refusal | None:
     return None if refusal is Refusal.PROPOSED else refusal
 
 
-def _proposed(session: Session, run_id: int) -> Iterable[int]:
-    return list(session.execute(_PROPOSED, {"run": run_id}).scalars())
-
-
-_DISBURSEMENT = SQLModel.metadata.tables["disbursement"]
-_PROPOSED = (
-    select(_DISBURSEMENT.c.id)
-    .where(_DISBURSEMENT.c.run_id == bindparam("run"), _DISBURSEMENT.c.status == DisbursementStatus.PROPOSED.value)
-    .order_by(_DISBURSEMENT.c.id)
-)
 _KEPT = text(
     "SELECT coalesce(sum(CASE WHEN carried_cents > 0 THEN carried_cents ELSE 0 END), 0) FROM disbursement"
     " WHERE owner_id = :owner AND status IN ('proposed','processing')"

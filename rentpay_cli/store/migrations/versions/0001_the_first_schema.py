@@ -68,6 +68,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("receipt"),
     )
+    op.create_index(
+        "ix_money_in_unallocated",
+        "money_in",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("allocated_cents < amount_cents"),
+        postgresql_where=sa.text("allocated_cents < amount_cents"),
+    )
     op.create_table(
         "notice",
         sa.Column("id", sa.Integer(), nullable=False),
