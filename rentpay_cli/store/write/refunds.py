@@ -39,7 +39,7 @@ def propose(session: Session, money: MoneyIn, *, way: RefundWay, reason: str, by
 def observe(
     session: Session, money: MoneyIn, at: datetime, by: str, *, reason: str, receipt: str | None, moved_at: datetime
 ) -> int:
-    """Book that money went back by hand in the portal, which is a fact, also while a share is on its way; its number."""
+    """Book that money went back by hand in the portal: a fact, also while a share is on its way. Its number."""
     number = _write_down(session, money, RefundWay.PORTAL, reason, by, at)
     complete(session, get(session, number), at, by, receipt=receipt, moved_at=moved_at)
     return number
