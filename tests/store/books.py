@@ -422,7 +422,8 @@ class _Platform:
     def _decide(self, number: int, state: RequestState) -> None:
         request = requests.get(self.session, number)
         assert request is not None
-        requests.decide(self.session, request, state, Who(self.rows["access_of_other_admin"], "other_admin"), NOW)
+        by = Who(self.rows["access_of_other_admin"], "other_admin")
+        requests.decide(self.session, request, state, by, NOW, "looked at")
 
     def give_access(self) -> None:
         """Two admins, an owner, a tenant, and somebody who had access."""

@@ -216,7 +216,11 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     ),
     "a share that waits again in another transfer": transfer("{cancelled_share}"),
     "a share that failed in another transfer": (*transfer("{failed_share}"), sent()),
-    "a second transfer of an approved run": (*transfer(run_id="{approved_run}", number="2"), sent()),
+    "a second transfer of a run that is approved": (
+        *transfer(run_id="{proposed_run}", number="2"),
+        approved("{proposed_run}"),
+        sent(),
+    ),
     "a transfer of a share and a debt": (
         *transfer(entries_cents="-1000", amount_cents="949000"),
         insert("disbursement_member", disbursement_id="(SELECT max(id) FROM disbursement)", payable_id="{repair}"),
