@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from rentpay_cli.store.tables import REQUESTS_ABOUT
+
 NOBODY = "999999"
 """The number of no row."""
 
@@ -45,6 +47,11 @@ HEALTHY: Mapping[str, Mapping[str, str]] = {
         **{"account": "'Working Account'", "current_cents": "1", "available_cents": "1", "source": "'query'"},
         "read_at": "1",
     },
+    "destination_change": {
+        **{"property_id": "{second_place}", "paybill": "'600002'", "account_number": "'PROP001'"},
+        **{"from_paybill": "'600001'", "from_account_number": "'PROP001'", "state": "'held'"},
+        **{"asked_by": "'tester'", "asked_at": "1"},
+    },
     "disbursement": {
         **{"way": "'b2b'", "owner_id": "{owner}", "paybill": "'600001'", "account_number": "'PROP001'"},
         **{"payment_count": "1", "collected_cents": "1000000", "fee_cents": "50000", "shares_cents": "950000"},
@@ -69,6 +76,9 @@ HEALTHY: Mapping[str, Mapping[str, str]] = {
         **{"id": "(SELECT max(id) + 1 FROM journal)", "at": "1", "actor": "'t'", "event": "'e'"},
         **{"detail": "'x'", "hash": "'h'"},
     },
+    "known_destination": {
+        **{"paybill": "'600002'", "account_number": "'PROP001'", "confirmed_by": "'tester'", "confirmed_at": "1"},
+    },
     "money_in": {
         **{"way": "'bank'", "received_by": "'platform'", "amount_cents": "1000000", "paid_at": "1", "booked_at": "1"},
         **{"learned_by": "'statement'", "allocated_cents": "0"},
@@ -82,10 +92,6 @@ HEALTHY: Mapping[str, Mapping[str, str]] = {
         **{"owner_id": "{owner}", "kind": "'deposit'", "amount_cents": "5000", "property_id": "{place}"},
         **{"paybill": "'600001'", "account_number": "'PROP001'", "payable_from": "1", "status": "'pending'"},
         **{"made_by": "'tester'", "booked_at": "1", "booked_day": "20261123"},
-    },
-    "paybill_change": {
-        **{"property_id": "{second_place}", "paybill": "'600002'", "account_number": "'PROP001'", "state": "'held'"},
-        **{"asked_by": "'tester'", "asked_at": "1"},
     },
     "payment": {
         **{"owner_id": "{owner}", "property_id": "{place}", "method": "'mpesa'", "amount_cents": "1000000"},
@@ -107,6 +113,10 @@ HEALTHY: Mapping[str, Mapping[str, str]] = {
     "refund": {
         **{"money_in_id": "{free_money}", "way": "'reversal'", "status": "'proposed'", "reason": "'why'"},
         **{"made_by": "'tester'", "created_at": "1"},
+    },
+    "request": {
+        **{"kind": "'statement'", "shown": "'text'", "digest": "'digest'", "needs_two": "0", "asked_by": "'tester'"},
+        **{"asked_at": "1", "state": "'waiting'"},
     },
     "revenue_day": {
         **{"day": "20300101", "disbursements": "0", "payments": "0", "collected_cents": "0", "fee_cents": "0"},
@@ -150,6 +160,19 @@ def reversal(refund: str, **changes: str) -> str:
     return insert("attempt", **{"direction": "'refund'", "payment_id": "NULL", "refund_id": refund, **changes})
 
 
+CONFIRMED = "state = 'confirmed', decided_by = 't', decided_at = 1"
+
+
+def approved(run: str) -> str:
+    """The statement that approves a run."""
+    return f"UPDATE payout_run SET status = 'approved' WHERE id = {run}"
+
+
+def replacing(table: str, **changes: str) -> str:
+    """The statement that adds a row in place of those that are in its way, on SQLite."""
+    return insert(table, **changes).replace("INSERT", "INSERT OR REPLACE", 1)
+
+
 def sent(number: str | None = None) -> str:
     """That a transfer leaves: the newest one, if none is given."""
     which = newest("disbursement") if number is None else f"id = {number}"
@@ -167,13 +190,20 @@ REFERENCES: Mapping[str, tuple[Mapping[str, str], str]] = {
     "attempt.payment_id": ({}, ""),
     "attempt.disbursement_id": ({"direction": "'payout'", "payment_id": "NULL"}, "trigger attempt_payout"),
     "attempt.refund_id": ({"direction": "'refund'", "payment_id": "NULL"}, "trigger attempt_refund"),
+    "destination_change.property_id": ({}, ""),
+    "destination_change.payable_id": ({"property_id": "NULL"}, ""),
+    "destination_change.owner_id": ({"from_owner_id": "{owner}"}, ""),
+    "destination_change.from_owner_id": ({"owner_id": "{owner}"}, ""),
     "disbursement.run_id": ({"number": "1"}, ""),
     "disbursement.owner_id": ({}, ""),
     "disbursement_member.disbursement_id": ({}, "trigger disbursement_member_joins"),
     "disbursement_member.payable_id": ({}, "trigger disbursement_member_joins"),
     "enquiry.attempt_id": ({}, ""),
+    "enquiry.money_in_id": ({}, ""),
     "finding.payment_id": ({}, ""),
     "finding.attempt_id": ({}, ""),
+    "finding.disbursement_id": ({}, ""),
+    "finding.money_in_id": ({}, ""),
     "hold.payable_id": ({"owner_id": "NULL"}, ""),
     "hold.property_id": ({"owner_id": "NULL"}, ""),
     "hold.owner_id": ({}, ""),
@@ -185,7 +215,6 @@ REFERENCES: Mapping[str, tuple[Mapping[str, str], str]] = {
     "payable.disbursement_id": ({}, ""),
     "payable.refund_id": ({}, ""),
     "payable.property_id": ({}, ""),
-    "paybill_change.property_id": ({}, ""),
     "payment.owner_id": ({}, ""),
     "payment.property_id": ({}, ""),
     "payment.tenant_id": ({}, ""),
@@ -193,7 +222,17 @@ REFERENCES: Mapping[str, tuple[Mapping[str, str], str]] = {
     "payout_run.owner_id": ({}, ""),
     "payout_stop.owner_id": ({}, ""),
     "property.owner_id": ({}, ""),
-    "refund.money_in_id": ({}, ""),
+    "refund.money_in_id": ({}, "trigger refund_of_money"),
+    "request.destination_change_id": ({"kind": "'destination'"}, ""),
+    "request.attempt_id": ({"kind": "'ruling'"}, ""),
+    "request.hold_id": ({"kind": "'release'"}, ""),
+    "request.payout_stop_id": ({"kind": "'resume'"}, ""),
+    "request.access_id": ({"kind": "'access'"}, ""),
+    "request.refund_id": ({"kind": "'refund'"}, ""),
+    "request.payout_run_id": ({"kind": "'run'"}, ""),
+    "request.money_in_id": ({"kind": "'proof'"}, ""),
+    "request.asked_by_id": ({}, ""),
+    "request.decided_by_id": ({}, ""),
     "tenant.property_id": ({}, ""),
 }
 """What must be told besides, so that only the reference is wrong, and the rule that comes before it."""
@@ -201,6 +240,7 @@ REFERENCES: Mapping[str, tuple[Mapping[str, str], str]] = {
 EARLIER: Mapping[str, str] = {
     "disbursement_member.disbursement_id": "trigger disbursement_member_joins",
     "disbursement_member.payable_id": "trigger disbursement_member_joins",
+    "refund.money_in_id": "trigger refund_of_money",
 }
 """The rule that refuses a row without the column before the column is missed."""
 
@@ -232,6 +272,8 @@ def missing() -> Iterator[Attack]:
 
 NOT_NEEDED = {
     *("attempt.payment_id", "disbursement.paybill", "disbursement.account_number", "disbursement_member.live"),
+    *("destination_change.property_id", "destination_change.paybill", "destination_change.account_number"),
+    *("destination_change.from_paybill", "destination_change.from_account_number"),
     *("hold.owner_id", "inbox.token_sha256", "payable.property_id", "payable.paybill", "payable.account_number"),
     *("payout_stop.in_force", "payout_stop.owner_id"),
 }
@@ -239,6 +281,13 @@ NOT_NEEDED = {
 
 
 # --- what is written once, and what is never deleted -----------------------------------------------------------------
+
+ABOUT = {
+    **{"destination_change_id": "{held_change}", "attempt_id": "{sent_payout}", "hold_id": "{person_hold_of_owner}"},
+    **{"payout_stop_id": "{stop_of_all}", "access_id": "{access_of_amina}", "refund_id": "{proposed_refund}"},
+    **{"payout_run_id": "{proposed_run}", "money_in_id": "{free_money}"},
+}
+"""What a request may be about."""
 
 FIXED: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "access": {
@@ -256,6 +305,14 @@ FIXED: Mapping[str, Mapping[str, tuple[str, str]]] = {
         **{"account": ("'other'", ""), "current_cents": ("2", ""), "available_cents": ("2", "")},
         **{"source": ("'other'", ""), "read_at": ("2", "")},
     },
+    "destination_change": {
+        **{"property_id": ("{other_place}", ""), "payable_id": ("{spare_share}", "check destination_change_scope")},
+        **{"paybill": ("'600003'", ""), "account_number": ("'MINE'", ""), "fee_percentage": ("'1'", "")},
+        **{"owner_id": ("{other_owner}", "check destination_change_owner"), "from_paybill": ("'600003'", "")},
+        **{"from_account_number": ("'MINE'", ""), "from_owner_id": ("{owner}", "check destination_change_owner")},
+        **{"from_fee_percentage": ("'1'", ""), "organisation_name": ("'other'", ""), "asked_by": ("'other'", "")},
+        "asked_at": ("2", ""),
+    },
     "disbursement": {
         **{"run_id": ("{proposed_run}", "check disbursement_run"), "number": ("7", "check disbursement_run")},
         **{"way": ("'portal'", ""), "owner_id": ("{other_owner}", ""), "paybill": ("'600009'", "")},
@@ -265,8 +322,14 @@ FIXED: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "disbursement_member": {
         **{"disbursement_id": ("{proposed_portal}", ""), "payable_id": ("{spare_share}", "")},
     },
+    "enquiry": {
+        **{"kind": ("'status'", ""), "attempt_id": ("{sent_payout}", ""), "money_in_id": ("{free_money}", "")},
+        **{"asked_with": ("'receipt'", ""), "short_code": ("'600000'", ""), "token_sha256": ("'other'", "")},
+        "asked_at": ("2", ""),
+    },
     "finding": {
         **{"kind": ("'other'", ""), "payment_id": ("{free_payment}", ""), "attempt_id": ("{sent_payout}", "")},
+        **{"disbursement_id": ("{sent_disbursement}", ""), "money_in_id": ("{free_money}", "")},
         **{"text": ("'other'", ""), "found_at": ("2", "")},
     },
     "hold": {
@@ -283,6 +346,10 @@ FIXED: Mapping[str, Mapping[str, tuple[str, str]]] = {
         **{"payment_id": ("{free_payment}", ""), "attempt_id": ("{sent_payout}", ""), "detail": ("'other'", "")},
         "hash": ("'other'", ""),
     },
+    "known_destination": {
+        **{"paybill": ("'600003'", ""), "account_number": ("'MINE'", ""), "name": ("'other'", "")},
+        **{"confirmed_by": ("'other'", ""), "confirmed_at": ("2", "")},
+    },
     "money_in": {
         **{"way": ("'paybill'", ""), "received_by": ("'owner'", ""), "amount_cents": ("2", "")},
         **{"short_code": ("'600000'", ""), "paid_at": ("2", ""), "booked_at": ("2", "")},
@@ -292,10 +359,6 @@ FIXED: Mapping[str, Mapping[str, tuple[str, str]]] = {
         **{"payment_id": ("{free_payment}", ""), "disbursement_id": ("{sent_disbursement}", "")},
         **{"refund_id": ("{proposed_refund}", ""), "property_id": ("{second_place}", ""), "made_by": ("'other'", "")},
         **{"booked_at": ("2", ""), "booked_day": ("20261124", "")},
-    },
-    "paybill_change": {
-        **{"property_id": ("{other_place}", ""), "paybill": ("'600003'", ""), "account_number": ("'MINE'", "")},
-        **{"organisation_name": ("'other'", ""), "asked_by": ("'other'", ""), "asked_at": ("2", "")},
     },
     "payment": {
         **{"owner_id": ("{other_owner}", ""), "property_id": ("{other_place}", ""), "method": ("'bank'", "")},
@@ -314,12 +377,23 @@ FIXED: Mapping[str, Mapping[str, tuple[str, str]]] = {
         **{"money_in_id": ("{spare_money}", ""), "way": ("'portal'", ""), "reason": ("'other'", "")},
         **{"made_by": ("'other'", ""), "created_at": ("2", "")},
     },
+    "request": {
+        **{"kind": ("'proof'", "check request_about")},
+        **{column: (number, "check request_about") for column, number in ABOUT.items()},
+        **{"shown": ("'other'", "")},
+        **{"digest": ("'other'", ""), "needs_two": ("1", ""), "asked_by_id": ("{access_of_amina}", "")},
+        **{"asked_by": ("'other'", ""), "asked_at": ("2", "")},
+    },
 }
 """What never changes, with another value, and the rule that refuses it as well."""
 
-KEPT = (*FIXED, "enquiry", "owner", "property", "tenant")
+KEPT = (*FIXED, "owner", "property", "tenant")
 
 SET_ONCE: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
+    "access": {
+        "revoked_by": ("{access_of_former}", "'other'", "check access_revoked"),
+        "revoked_at": ("{access_of_former}", "2", "check access_revoked"),
+    },
     "attempt": {
         "conversation_id": ("{sent_payout}", "'other'", ""),
         "originator_conversation_id": ("{sent_payout}", "'other'", ""),
@@ -327,11 +401,25 @@ SET_ONCE: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
         "known_at": ("{sent_payout}", "2", ""),
         "first_not_found_at": ("{sent_payout}", "2", ""),
     },
+    "destination_change": {
+        "decided_by": ("{confirmed_change}", "'other'", ""),
+        "decided_at": ("{confirmed_change}", "2", "check destination_change_decided"),
+    },
     "disbursement": {
         "receipt": ("{completed_disbursement}", "'SKX0000001'", ""),
         "completed_at": ("{completed_disbursement}", "2", "check disbursement_end"),
         "completed_day": ("{completed_disbursement}", "20261201", "check disbursement_end"),
         "mpesa_charge_cents": ("{completed_disbursement}", "2", ""),
+    },
+    "enquiry": {
+        "answered_at": ("{balance_question}", "2", ""),
+        "mpesa_asked_at": ("{balance_question}", "2", ""),
+        "mpesa_answered_at": ("{balance_question}", "2", ""),
+    },
+    "finding": {
+        "closed_by": ("{finding}", "'other'", "check finding_closed"),
+        "closed_at": ("{finding}", "2", "check finding_closed"),
+        "closed_reason": ("{finding}", "'other'", "check finding_closed"),
     },
     "hold": {
         "ended_by": ("{ended_hold}", "'other'", "check hold_ended"),
@@ -345,22 +433,25 @@ SET_ONCE: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
         "proved_by": ("{cash_by_platform_money}", "'other'", "check money_in_proved"),
     },
     "payable": {"receipt": ("{returned}", "'SKX0000001'", "")},
-    "paybill_change": {
-        "decided_by": ("{confirmed_change}", "'other'", ""),
-        "decided_at": ("{confirmed_change}", "2", "check paybill_change_decided"),
-    },
     "payment": {
         "money_in_id": ("{free_payment}", "{unallocated_money}", "check payment_has_money"),
         "reversed_at": ("{reversed_payment}", "2", "check payment_reversed"),
         "reversed_because": ("{reversed_payment}", "'undo'", "check payment_reversed"),
+        "reversed_day": ("{reversed_payment}", "20200101", "check payment_reversed"),
     },
     "payout_stop": {
-        "lifted_by": ("{lifted_stop}", "'other'", ""),
+        "lifted_by": ("{lifted_stop}", "'other'", "check payout_stop_lifted"),
         "lifted_at": ("{lifted_stop}", "2", "check payout_stop_lifted"),
+        "lifted_reason": ("{lifted_stop}", "'other'", ""),
     },
     "refund": {
         "receipt": ("{portal_refund_completed}", "'SKX0000001'", ""),
         "completed_at": ("{portal_refund_completed}", "2", "check refund_end"),
+    },
+    "request": {
+        "decided_by_id": ("{confirmed_request}", "{access_of_amina}", ""),
+        "decided_by": ("{confirmed_request}", "'other'", "check request_decided"),
+        "decided_at": ("{confirmed_request}", "2", "check request_decided"),
     },
 }
 """What is set once: a row in which it is set (or that the attack sets first), another value, and the rule that refuses,
@@ -370,6 +461,10 @@ FIRST: Mapping[str, str] = {
     "attempt.sent_at": "1",
     "attempt.known_at": "1",
     "attempt.first_not_found_at": "1",
+    "enquiry.answered_at": "1",
+    "enquiry.mpesa_asked_at": "1",
+    "enquiry.mpesa_answered_at": "1",
+    "payout_stop.lifted_reason": "'why'",
     "refund.receipt": "'SKX0000002'",
 }
 """What an attack sets first, since no row of the platform has it."""
@@ -406,6 +501,11 @@ def set_twice() -> Iterator[Attack]:
 
 
 # --- CHECKs ----------------------------------------------------------------------------------------------------------
+
+BAD_PAYBILLS = ("'1234'", "'12345678'")
+BAD_ACCOUNTS = ("''", f"'{'A' * 33}'")
+SAME_PLACE = dict.fromkeys(("paybill", "account_number", "from_paybill", "from_account_number"), "NULL")
+"""That a change sends money to where it went before."""
 
 CHECKS = (
     attack("check access_role", insert("access", role="'guest'")),
@@ -444,6 +544,40 @@ CHECKS = (
     ),
     attack("check attempt_amount", insert("attempt", amount_cents="0")),
     attack("check attempt_amount", insert("attempt", amount_cents="150")),
+    attack(
+        "check destination_change_state",
+        insert("destination_change", state="'lost'", decided_at="1"),
+    ),
+    attack("check destination_change_decided", insert("destination_change", decided_at="1")),
+    attack("check destination_change_decided", insert("destination_change", state="'confirmed'")),
+    attack("check destination_change_scope", insert("destination_change", property_id="NULL")),
+    attack("check destination_change_scope", insert("destination_change", payable_id="{spare_share}")),
+    *(attack("check destination_change_paybill", insert("destination_change", paybill=word)) for word in BAD_PAYBILLS),
+    *(
+        attack("check destination_change_account", insert("destination_change", account_number=word))
+        for word in BAD_ACCOUNTS
+    ),
+    *(
+        attack("check destination_change_from", insert("destination_change", **{column: "NULL"}, fee_percentage="'1'"))
+        for column in ("account_number", "from_account_number")
+    ),
+    *(
+        attack(
+            "check destination_change_from",
+            insert("destination_change", **dict.fromkeys(columns, "NULL"), fee_percentage="'1'"),
+        )
+        for columns in (("paybill", "account_number"), ("from_paybill", "from_account_number"))
+    ),
+    attack("check destination_change_of_something", insert("destination_change", **SAME_PLACE)),
+    attack(
+        "check destination_change_of_something",
+        insert(
+            "destination_change",
+            **{**SAME_PLACE, "property_id": "NULL", "payable_id": "{spare_share}", "fee_percentage": "'1'"},
+        ),
+    ),
+    attack("check destination_change_owner", insert("destination_change", owner_id="{other_owner}")),
+    attack("check destination_change_owner", insert("destination_change", from_owner_id="{owner}")),
     attack("check disbursement_way", insert("disbursement", way="'wire'")),
     attack("trigger disbursement_begins, check disbursement_status", insert("disbursement", status="'lost'")),
     attack("check disbursement_run", insert("disbursement", number="1")),
@@ -493,6 +627,12 @@ CHECKS = (
     attack("check disbursement_end", insert("disbursement", completed_day="20261123")),
     attack("check disbursement_member_live", "UPDATE disbursement_member SET live = 2 WHERE payable_id = {sent_share}"),
     attack("check enquiry_kind", insert("enquiry", kind="'gossip'")),
+    attack("check enquiry_asked_with", insert("enquiry", asked_with="'a smile'")),
+    attack("check finding_closed", insert("finding", closed_by="'tester'")),
+    attack("check finding_closed", insert("finding", closed_at="1")),
+    attack("check finding_closed", insert("finding", closed_reason="'why'")),
+    attack("check finding_closed", insert("finding", closed_at="1", closed_by="'tester'")),
+    attack("check finding_closed", insert("finding", closed_at="1", closed_reason="'why'")),
     attack("check hold_kind", insert("hold", kind="'mood'")),
     attack("check hold_scope", insert("hold", owner_id="NULL")),
     attack("check hold_scope", insert("hold", property_id="{place}")),
@@ -502,6 +642,11 @@ CHECKS = (
     attack("check hold_ended", insert("hold", ended_at="1", ended_by="'tester'")),
     attack("check inbox_state", insert("inbox", state="'lost'")),
     attack("check inbox_copies", insert("inbox", copies="0")),
+    *(attack("check known_destination_paybill", insert("known_destination", paybill=word)) for word in BAD_PAYBILLS),
+    *(
+        attack("check known_destination_account", insert("known_destination", account_number=word))
+        for word in BAD_ACCOUNTS
+    ),
     attack("check money_in_way", insert("money_in", way="'gold'")),
     attack("check money_in_received_by", insert("money_in", received_by="'nobody'")),
     attack("check money_in_owner", insert("money_in", way="'stk'", received_by="'owner'")),
@@ -543,11 +688,6 @@ CHECKS = (
     attack("check payable_destination", insert("payable", property_id="NULL")),
     attack("check payable_not_required", insert("payable", status="'not_required'")),
     attack("check payable_not_required", "UPDATE payable SET status = 'not_required' WHERE id = {repair}"),
-    attack("check paybill_change_state", insert("paybill_change", state="'lost'", decided_at="1")),
-    attack("check paybill_change_decided", insert("paybill_change", decided_at="1")),
-    attack("check paybill_change_decided", insert("paybill_change", state="'confirmed'")),
-    attack("check paybill_change_paybill", insert("paybill_change", paybill="'1234'")),
-    attack("check paybill_change_account", insert("paybill_change", account_number="''")),
     attack("check payment_has_money", insert("payment", money_in_id="{unallocated_money}")),
     attack("check payment_has_money", "UPDATE payment SET status = 'success' WHERE id = {unasked_payment}"),
     attack("check payment_reversed", insert("payment", reversed_because="'undo'", reversed_at="1", reversed_day="1")),
@@ -595,6 +735,39 @@ CHECKS = (
     attack("check refund_end", insert("refund", completed_at="1")),
     attack("check refund_end", "UPDATE refund SET status = 'completed' WHERE id = {portal_refund}"),
     attack("check refund_receipt", "UPDATE refund SET receipt = 'SKX0000001' WHERE id = {proposed_refund}"),
+    attack("check request_kind", insert("request", kind="'favour'")),
+    attack(
+        "trigger request_begins, check request_state",
+        insert("request", state="'lost'", decided_by="'t'", decided_at="1"),
+    ),
+    *(
+        attack("check request_about", insert("request", kind=f"'{kind}'"))
+        for kind in REQUESTS_ABOUT
+        if REQUESTS_ABOUT[kind]
+    ),
+    *(attack("check request_about", insert("request", **{column: number})) for column, number in ABOUT.items()),
+    attack("check request_about", insert("request", kind="'refund'", payout_run_id="{proposed_run}")),
+    attack("check request_needs_two", insert("request", needs_two="2")),
+    attack("check request_decided", insert("request", decided_by="'t'")),
+    attack("check request_decided", insert("request", decided_at="1")),
+    attack("check request_decided", insert("request", decided_by="'t'", decided_at="1")),
+    *(
+        attack("check request_decided", f"UPDATE request SET {changes} WHERE id = {{waiting_request}}")
+        for changes in (
+            "state = 'confirmed'",
+            "state = 'rejected', decided_by = 't'",
+            "state = 'withdrawn', decided_at = 1",
+        )
+    ),
+    *(
+        attack("check request_two_persons", f"UPDATE request SET {CONFIRMED}{by} WHERE id = {{request_of_run}}")
+        for by in ("", ", decided_by_id = {access_of_amina}")
+    ),
+    attack(
+        "check request_two_persons",
+        insert("request", needs_two="1"),
+        f"UPDATE request SET {CONFIRMED}, decided_by_id = {{access_of_amina}} WHERE {newest('request')}",
+    ),
 )
 
 # --- what is one of its kind -----------------------------------------------------------------------------------------
@@ -609,9 +782,14 @@ UNIQUE = (
     attack("index one_stop_of_an_owner", insert("payout_stop", owner_id="{owner}", kind="'person'")),
     attack("index one_live_refund", insert("refund", money_in_id="{proposed_refund_money}")),
     attack("index one_live_refund", insert("refund", money_in_id="{processing_refund_money}")),
-    attack("index one_live_refund", insert("refund", money_in_id="{completed_refund_money}")),
+    attack("trigger refund_of_money, index one_live_refund", insert("refund", money_in_id="{completed_refund_money}")),
     attack("index one_number_of_a_run", insert("disbursement", run_id="{approved_run}", number="1")),
-    attack("index one_held_paybill_change", insert("paybill_change", property_id="{place}")),
+    attack("index one_held_change_of_a_property", insert("destination_change", property_id="{place}")),
+    attack(
+        "index one_held_change_of_a_payable",
+        insert("destination_change", property_id="NULL", payable_id="{free_share}"),
+    ),
+    attack("index one_known_destination", insert("known_destination", paybill="'600001'")),
     attack("index one_access", insert("access", name="'amina'")),
     attack("index one_collection", insert("attempt", payment_id="{sending_payment}")),
     attack("index one_collection", insert("attempt", payment_id="{failed_rent_payment}")),
@@ -733,12 +911,31 @@ TRIGGERS = (
         f"UPDATE refund SET status = 'processing' WHERE {newest('refund')}",
         "UPDATE payment SET status = 'success', money_in_id = {unallocated_money} WHERE id = {failed_rent_payment}",
     ),
+    attack(
+        "trigger payment_refunded_at_once",
+        MONEY_ON_ITS_WAY_BACK,
+        insert("payment", status="'success'", money_in_id="{unallocated_money}"),
+    ),
+    attack(
+        "trigger payment_refunded_at_once",
+        MONEY_ON_ITS_WAY_BACK,
+        f"UPDATE refund SET status = 'processing' WHERE {newest('refund')}",
+        insert("payment", status="'success'", money_in_id="{unallocated_money}"),
+    ),
     *(attack("trigger payable_begins", insert("payable", status=f"'{word}'")) for word in ("processing", "failed")),
     attack("trigger payable_begins", insert("payable", status="'completed'")),
     *(
         attack("trigger payable_destination", f"UPDATE payable SET {column} = '600009' WHERE id = {{{number}}}")
         for column in ("paybill", "account_number")
         for number in ("sent_share", "completed_share", "cash_by_owner_share")
+    ),
+    *(
+        attack(
+            "trigger payable_destination",
+            sent("{proposed_disbursement}"),
+            f"UPDATE payable SET {changes} WHERE id = {{proposed_share}}",
+        )
+        for changes in ("paybill = '600009'", "account_number = 'MINE'", "status = 'processing', paybill = '600009'")
     ),
     *(
         attack("trigger payable_sent", f"UPDATE payable SET status = 'processing' WHERE id = {{{number}}}")
@@ -830,7 +1027,21 @@ TRIGGERS = (
         *transfer("(SELECT max(id) FROM payable)"),
         sent(),
     ),
+    *(
+        attack(
+            "trigger disbursement_paid",
+            *transfer(f"{{{number}}}", way="'none'", amount_cents="0", carried_cents="950000"),
+            f"UPDATE disbursement SET status = 'settled', {ENDED} WHERE {newest('disbursement')}",
+        )
+        for number in ("proposed_refund_share", "processing_refund_share")
+    ),
     attack("trigger disbursement_approved", sent("{disbursement_of_proposed_run}")),
+    attack("trigger disbursement_approved", sent("{disbursement_of_run_to_confirm}")),
+    attack(
+        "trigger disbursement_approved",
+        *transfer("{other_share}", owner_id="{other_owner}", run_id="{approved_run}", number="2"),
+        sent(),
+    ),
     attack(
         "trigger disbursement_approved",
         "UPDATE payout_run SET status = 'void' WHERE id = {approved_run}",
@@ -907,6 +1118,12 @@ TRIGGERS = (
         "UPDATE disbursement_member SET live = 1 WHERE payable_id = {failed_share}",
     ),
     attack(
+        "trigger disbursement_member_back",
+        "UPDATE payable SET status = 'not_required' WHERE id = {failed_share}",
+        "UPDATE attempt SET state = 'moved' WHERE id = {failed_payout}",
+        "UPDATE disbursement_member SET live = 1 WHERE disbursement_id = {failed_disbursement}",
+    ),
+    attack(
         "trigger attempt_payout",
         payout("{proposed_disbursement}"),
     ),
@@ -938,6 +1155,11 @@ TRIGGERS = (
     ),
     attack("trigger refund_begins", insert("refund", status="'processing'")),
     attack("trigger refund_begins", insert("refund", status="'completed'", completed_at="1")),
+    attack(
+        "trigger refund_of_money",
+        "UPDATE money_in SET returned_at = 1 WHERE id = {unallocated_money}",
+        MONEY_ON_ITS_WAY_BACK,
+    ),
     attack("trigger refund_ways", "UPDATE refund SET status = 'processing' WHERE id = {portal_refund}"),
     attack(
         "trigger refund_ways, trigger refund_moved",
@@ -962,6 +1184,72 @@ TRIGGERS = (
         attack("trigger payout_run_begins", insert("payout_run", status=f"'{word}'"))
         for word in ("approved", "done", "void")
     ),
+    *(
+        attack(
+            "trigger payout_run_approved",
+            f"UPDATE request SET state = '{state}', decided_by = 't', decided_at = 1 WHERE id = {{request_of_run}}",
+            approved("{run_to_confirm}"),
+        )
+        for state in ("rejected", "withdrawn", "lapsed")
+    ),
+    attack("trigger payout_run_approved", approved("{run_to_confirm}")),
+    attack(
+        "trigger payout_run_approved",
+        insert("payout_run", needs_approval="1"),
+        f"UPDATE payout_run SET status = 'approved' WHERE {newest('payout_run')}",
+    ),
+    *(
+        attack(
+            "trigger request_begins",
+            insert("request", state=f"'{state}'", decided_by="'t'", decided_at="1"),
+        )
+        for state in ("confirmed", "rejected", "withdrawn", "lapsed")
+    ),
+    *(
+        attack(
+            f"trigger setting_{name}",
+            *(insert("setting", name="'forgetting'", value=value) for value in first),
+            change.format(value),
+        )
+        for name, first, change in (
+            ("forgetting", (), insert("setting", name="'forgetting'", value="{}")),
+            ("forgotten", ("'700000000'",), "UPDATE setting SET value = {} WHERE name = 'forgetting'"),
+        )
+        for value in ("'was paid'", "''", "'70000000'", "'7000000000'")
+    ),
+    *(
+        attack(
+            "trigger setting_forgetting", insert("setting", name="'forgetting'", value=value), only="sqlite"
+        )  # PostgreSQL cannot even ask whether these are digits
+        for value in ("'has paid.'", "'7.0000000'", "' 70000000'")
+    ),
+    attack(
+        "trigger destination_change_state_moves",
+        "UPDATE destination_change SET state = 'cancelled' WHERE id = {confirmed_change}",
+    ),
+    attack(
+        "trigger request_state_moves",
+        "UPDATE request SET state = 'confirmed' WHERE id = {rejected_request}",
+    ),
+    attack(
+        "trigger access_set_once",
+        "UPDATE access SET revoked_at = NULL, revoked_by = NULL WHERE id = {access_of_former}",
+    ),
+    attack(
+        "trigger finding_set_once",
+        "UPDATE finding SET closed_at = NULL, closed_by = NULL, closed_reason = NULL WHERE id = {finding}",
+    ),
+    attack(
+        "trigger attempt_kept",
+        payout("{being_sent_disbursement}").replace("INSERT", "INSERT OR REPLACE", 1),
+        only="sqlite",
+    ),
+    attack(
+        "trigger disbursement_member_kept",
+        replacing("disbursement_member", disbursement_id="{proposed_portal}", payable_id="{proposed_share}"),
+        only="sqlite",
+    ),
+    attack("trigger journal_kept", replacing("journal", id="1"), only="sqlite"),
     attack("trigger attempt_state_moves", "UPDATE attempt SET state = 'waiting' WHERE id = {completed_payout}"),
     attack("trigger payment_status_moves", "UPDATE payment SET status = 'pending' WHERE id = {failed_rent_payment}"),
     attack("trigger payable_status_moves", "UPDATE payable SET status = 'pending' WHERE id = {completed_share}"),

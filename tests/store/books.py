@@ -12,16 +12,30 @@ from typing import Any
 from sqlalchemy import text
 from sqlmodel import Session
 
-from rentpay_cli.core.clock import eat_day, to_milliseconds
-from rentpay_cli.core.evidence import Acknowledged, Evidence, Moved, NotMoved, Unanswered
-from rentpay_cli.core.notices import Audience
-from rentpay_cli.core.payout import HoldKind, PayableKind, PaymentStatus, StopKind, Way
+from rentpay_cli.core.callbacks import CallbackState, EnquiryKind
+from rentpay_cli.core.collect import ReceivedBy, WayIn
+from rentpay_cli.core.evidence import Acknowledged, Evidence, Moved, NotMoved, Source, Unanswered
+from rentpay_cli.core.findings import FindingKind
+from rentpay_cli.core.float_reading import ReadingSource
+from rentpay_cli.core.notices import Audience, NoticeKind
+from rentpay_cli.core.payout import HoldKind, PayableKind, PaymentStatus, RefundWay, Reversed, StopKind, Way
+from rentpay_cli.core.requests import RequestKind, RequestState, Who
 from rentpay_cli.core.transfers import Transfer
-from rentpay_cli.flows.learn import Source, learn
+from rentpay_cli.flows.learn import learn
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, enquiries, inbox, journal, notices, payments, stops
-from rentpay_cli.store.tables import Access, Owner, PaybillChange, Payment, Property, Tenant
-from rentpay_cli.store.write import disbursements, holds, money_in, payables
+from rentpay_cli.store.tables import (
+    Access,
+    DestinationChange,
+    KnownDestination,
+    Owner,
+    Payment,
+    PayoutRun,
+    Property,
+    Refund,
+    Tenant,
+)
+from rentpay_cli.store.write import disbursements, holds, money_in, payables, refunds, requests, runs
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 RENT_CENTS, FEE_CENTS, SHARE_CENTS = 1_000_000, 50_000, 950_000
@@ -75,7 +89,7 @@ def a_payment(session: Session, place: Property | None = None, **changes: Any) -
 
 def money(session: Session, **changes: Any) -> int:
     """The number of money that came for nothing yet."""
-    known = {"way": "stk", "amount_cents": RENT_CENTS, "paid_at": NOW, "at": NOW, "learned_by": "callback"}
+    known = {"way": WayIn.STK, "amount_cents": RENT_CENTS, "paid_at": NOW, "at": NOW, "learned_by": Source.CALLBACK}
     return money_in.book(session, **{**known, **changes})
 
 
@@ -87,14 +101,14 @@ def a_share(session: Session, place: Property | None = None) -> int:
     return payables.book_share(session, payment, NOW, by="tester", is_due=True)
 
 
-def a_transfer(session: Session, members: Sequence[int], way: Way = Way.B2B, **rest: Any) -> int:
+def a_transfer(session: Session, members: Sequence[int], way: Way = Way.B2B) -> int:
     """The number of a proposed transfer of payables of one owner."""
     found = payables.candidates(session, members, NOW)
     total_cents = sum(each.amount_cents for each in found)
     destination = next((each.destination for each in found if each.destination), None)
     sent_cents = 0 if way is Way.NONE else total_cents
     transfer = Transfer(way, destination, tuple(members), 0, sent_cents, total_cents - sent_cents)
-    return disbursements.propose(session, transfer, found, NOW, **rest)
+    return disbursements.propose(session, transfer, found, NOW)
 
 
 def a_disbursement(session: Session, *members: int) -> int:
@@ -113,26 +127,27 @@ def a_platform(rt: Runtime) -> Rows:
     with rt.database.transaction() as session:
         platform = _Platform(session)
         platform.register()
+        platform.give_access()
         platform.collect()
         platform.pay_out()
         platform.propose()
         platform.book_entries()
         platform.take_back()
         platform.forbid()
-        platform.give_access()
+        platform.ask_for()
         platform.note()
     inbox.append(
         rt.database,
         [
-            *[("payout", "payout sent", "127.0.0.1", b"254700000000 was paid")] * 4,
+            *[("payout", "payout sent", "127.0.0.1", b"254700000000 was paid")] * 3,
             ("collection", None, "127.0.0.1", b'{"forged": true}'),
         ],
         NOW,
     )
     with rt.database.transaction() as session:
-        callbacks = ("new_callback", "read_callback", "held_callback", "dismissed_callback", "stranger")
-        platform.rows |= dict(zip(callbacks, range(1, 6), strict=True))
-        for number, state in ((2, "read"), (3, "held"), (4, "dismissed")):
+        callbacks = ("new_callback", "read_callback", "held_callback", "stranger")
+        platform.rows |= dict(zip(callbacks, range(1, 5), strict=True))
+        for number, state in ((2, CallbackState.READ), (3, CallbackState.HELD)):
             inbox.mark(session, [inbox.Reading(number, state, f"{state} by a test")], NOW)
     return platform.rows
 
@@ -146,14 +161,6 @@ class _Platform:
         self._seconds = 0
 
     # --- small steps -------------------------------------------------------------------------------------------------
-
-    def _run(self, statement: str, **values: Any) -> int:
-        """Run a statement that no function of the store has yet; the number of the row, if it tells one."""
-        self.session.flush()
-        result = self.session.execute(text(statement), {"now": to_milliseconds(NOW), "day": eat_day(NOW), **values})
-        number = result.scalar() if result.returns_rows else 0  # type: ignore[attr-defined]
-        self.session.expire_all()
-        return int(number or 0)
 
     def _learn(self, attempt_id: int, *evidence: Evidence, source: Source = Source.CALLBACK) -> None:
         for each in evidence:
@@ -222,17 +229,19 @@ class _Platform:
         for name in ("free", "spare"):
             self._collected(name)
         self.rows["other_share"] = a_share(self.session, self._other)
-        self.rows["unallocated_money"] = money(self.session, way="paybill", receipt="SKU0000001", phone="254700000000")
-        self._cash("platform", is_due=True, proved_by="amina", proved_at=NOW)
-        self._cash("owner", is_due=False)
+        self.rows["unallocated_money"] = money(
+            self.session, way=WayIn.PAYBILL, receipt="SKU0000001", phone="254700000000"
+        )
+        self._cash(ReceivedBy.PLATFORM, is_due=True, proved_by="amina", proved_at=NOW)
+        self._cash(ReceivedBy.OWNER, is_due=False)
         self._entry(
             "owners_fee", PayableKind.FEE_COLLECTED_BY_OWNER, -FEE_CENTS, payment_id=self.rows["cash_by_owner_payment"]
         )
         nothing = {"fee_cents": RENT_CENTS, "share_cents": 0}
         self._paid_by("nothing", money(self.session, receipt="SKU0000002"), is_due=False, **nothing)
 
-    def _cash(self, received_by: str, *, is_due: bool, **known: Any) -> None:
-        came = money(self.session, way="cash", received_by=received_by, **known)
+    def _cash(self, received_by: ReceivedBy, *, is_due: bool, **known: Any) -> None:
+        came = money(self.session, way=WayIn.CASH, received_by=received_by, **known)
         self._paid_by(f"cash_by_{received_by}", came, is_due=is_due, method="cash")
 
     def _paid_by(self, name: str, came: int, *, is_due: bool, **changes: Any) -> None:
@@ -278,38 +287,40 @@ class _Platform:
         by_hand = self.rows["proposed_portal"] = a_transfer(self.session, [self._collected("by_hand")], Way.PORTAL)
         entries = [self._entry("credit", PayableKind.CORRECTION, 500), self._entry("charge", PayableKind.TAX, -500)]
         self.rows["proposed_settlement"] = a_transfer(self.session, entries, Way.NONE)
-        for number, path in enumerate([[], ["approved"], ["approved", "done"], ["void"]], 1):
-            name = f"{(path or ['proposed'])[-1]}_run"
-            run = self._run(
-                "INSERT INTO payout_run (owner_id, origin, due_at, digest, needs_approval, status, made_by, created_at)"
-                " VALUES (:owner, 'calendar', :due, 'digest', 0, 'proposed', 'tester', :now) RETURNING id",
-                owner=self.rows["owner"],
-                due=to_milliseconds(NOW) + number,
-            )
-            self.rows[name] = run
-            if name in ("proposed_run", "approved_run"):
-                self.rows[f"disbursement_of_{name}"] = self._of_run(run, self._collected(name))
-            for status in path:
-                self._run("UPDATE payout_run SET status = :status WHERE id = :run", status=status, run=run)
+        self._run_of("proposed_run", 1)
+        runs.approve(self.session, self._run_of("approved_run", 2))
+        done = self._run_of("done_run", 3)
+        runs.approve(self.session, done)
+        sent = self.rows["disbursement_of_done_run"]
+        disbursements.send(self.session, sent, payables.candidates(self.session, [self.rows["done_run_share"]], NOW))
+        attempt = attempts.open_payout(self.session, sent, SHARE_CENTS, "payout done_run", NOW, "174379")
+        self._learn(attempt, Moved("SKP0000009", None))
+        runs.finish(self.session, done)
+        runs.void(self.session, self._run_of("void_run", 4))
+        waiting = self._run_of("run_to_confirm", 5, needs_approval=True)
+        self._ask("request_of_run", RequestKind.RUN, waiting.id or 0, needs_two=True)
+        confirmed = self._run_of("confirmed_run", 6, needs_approval=True)
+        asked = self._ask("confirmed_request_of_run", RequestKind.RUN, confirmed.id or 0, needs_two=True)
+        self._decide(asked, RequestState.CONFIRMED)
+        runs.approve(self.session, confirmed)
 
-    def _of_run(self, run: int, share: int) -> int:
-        """The number of a proposed transfer of a run."""
-        number = self._run(
-            "INSERT INTO disbursement (run_id, number, way, owner_id, paybill, account_number, payment_count,"
-            " collected_cents, fee_cents, shares_cents, entries_cents, carried_cents, amount_cents, status, created_at)"
-            " SELECT :run, 1, 'b2b', owner_id, paybill, account_number, 1, :rent, :fee, amount_cents, 0, 0,"
-            " amount_cents, 'proposed', :now FROM payable WHERE id = :share RETURNING id",
-            run=run,
-            share=share,
-            rent=RENT_CENTS,
-            fee=FEE_CENTS,
+    def _run_of(self, name: str, seconds: int, *, needs_approval: bool = False) -> PayoutRun:
+        """A run of the calendar, at an instant of its own, with a transfer of a new share."""
+        among = payables.candidates(self.session, [self._collected(name)], NOW)
+        (share,) = among
+        transfer = Transfer(Way.B2B, share.destination, (share.payable_id,), 0, SHARE_CENTS, 0)
+        made = runs.propose(
+            self.session,
+            share.owner_id,
+            runs.Planned(((transfer, (share,)),), {}),
+            origin="calendar",
+            due_at=NOW + timedelta(seconds=seconds),
+            needs_approval=needs_approval,
+            at=NOW,
+            by="tester",
         )
-        self._run(
-            "INSERT INTO disbursement_member (disbursement_id, payable_id, live) VALUES (:transfer, :share, 1)",
-            transfer=number,
-            share=share,
-        )
-        return number
+        self.rows |= {name: made.run_id or 0, f"disbursement_of_{name}": made.transfers[0]}
+        return runs.get(self.session, made.run_id or 0)
 
     def book_entries(self) -> None:
         """Entries of the kinds that nothing else here makes."""
@@ -323,61 +334,33 @@ class _Platform:
 
     def take_back(self) -> None:
         """Refunds in every status, and payments that were reversed."""
-        self._refund("proposed_refund", "reversal")
-        self._refund("portal_refund", "portal")
-        self._refund("cancelled_refund", "reversal", "cancelled")
-        self._refund("processing_refund", "reversal", "processing")
-        self._refund("failed_refund", "reversal", "processing", "failed")
-        self._refund("completed_refund", "reversal", "processing", "completed")
-        self._refund("portal_refund_completed", "portal", "completed")
-        for name in ("completed_refund", "portal_refund_completed"):
-            self._reverse(name, "refund")
-            self._run("UPDATE payable SET status = 'not_required' WHERE id = :share", share=self.rows[f"{name}_share"])
-            self._run("UPDATE money_in SET returned_at = :now WHERE id = :money", money=self.rows[f"{name}_money"])
+        self._refund("proposed_refund")
+        self._refund("portal_refund", RefundWay.PORTAL)
+        refunds.cancel(self.session, self._refund("cancelled_refund"))
+        self._refund_sent("processing_refund")
+        self._learn(self._refund_sent("failed_refund"), NotMoved("11", "The account has no such amount."))
+        self._learn(self._refund_sent("completed_refund"), Moved(None, None))
+        by_hand = self._refund("portal_refund_completed", RefundWay.PORTAL)
+        refunds.complete(self.session, by_hand, NOW, "tester", receipt=None, moved_at=NOW)
         self._learn(self._accepted("reversed"), Moved("SKP0000007", None))
-        self._reverse("reversed", "refund")
-        self._entry("reversal", PayableKind.REVERSAL, -SHARE_CENTS, payment_id=self.rows["reversed_payment"])
+        reversed_payment = payments.get(self.session, self.rows["reversed_payment"])
+        refunds.reverse(self.session, reversed_payment, Reversed.REFUND, NOW, "tester")
         self._learn(self._accepted("moved_on"), Moved("SKP0000008", None))
-        self._reverse("moved_on", "reallocated")
-        self._entry("reallocated", PayableKind.REALLOCATED, -SHARE_CENTS, payment_id=self.rows["moved_on_payment"])
+        refunds.reallocate(self.session, payments.get(self.session, self.rows["moved_on_payment"]), NOW, "tester")
         self._paid_by("given", self.rows["moved_on_money"], is_due=True)
 
-    def _reverse(self, name: str, because: str) -> None:
-        self._run(
-            "UPDATE payment SET status = 'reversed', reversed_because = :because, reversed_at = :now,"
-            " reversed_day = :day WHERE id = :payment",
-            because=because,
-            payment=self.rows[f"{name}_payment"],
-        )
-
-    def _refund(self, name: str, way: str, *path: str) -> None:
+    def _refund(self, name: str, way: RefundWay = RefundWay.REVERSAL) -> Refund:
+        """A proposed refund of rent that was paid."""
         self._collected(name)
-        number = self.rows[name] = self._run(
-            "INSERT INTO refund (money_in_id, way, status, reason, made_by, created_at)"
-            " VALUES (:money, :way, 'proposed', 'paid twice', 'tester', :now) RETURNING id",
-            money=self.rows[f"{name}_money"],
-            way=way,
-        )
-        for status in path:
-            attempt = self.rows.get(f"{name}_attempt")
-            if attempt and status != "processing":
-                state = "moved" if status == "completed" else "not_moved"
-                self._run("UPDATE attempt SET state = :state WHERE id = :attempt", state=state, attempt=attempt)
-            self._run(
-                "UPDATE refund SET status = :status, completed_at = CAST(:at AS BIGINT) WHERE id = :refund",
-                status=status,
-                at=to_milliseconds(NOW) if status == "completed" else None,
-                refund=number,
-            )
-            if status == "processing":
-                self.rows[f"{name}_attempt"] = self._run(
-                    "INSERT INTO attempt (direction, refund_id, state, token_sha256, amount_cents, created_at,"
-                    " changed_at, checks, not_found_count) VALUES ('refund', :refund, 'sending', :token, :cents,"
-                    " :now, :now, 0, 0) RETURNING id",
-                    refund=number,
-                    token=f"token of refund {number}",
-                    cents=RENT_CENTS,
-                )
+        came = money_in.get(self.session, self.rows[f"{name}_money"])
+        self.rows[name] = refunds.propose(self.session, came, way=way, reason="paid twice", by="tester", at=NOW)
+        return refunds.get(self.session, self.rows[name])
+
+    def _refund_sent(self, name: str) -> int:
+        """The number of the attempt of a refund that is being sent."""
+        number = refunds.send(self.session, self._refund(name), f"refund {name}", NOW, "174379")
+        self.rows[f"{name}_attempt"] = number
+        return number
 
     def forbid(self) -> None:
         """Holds and stops, in force and ended."""
@@ -396,24 +379,57 @@ class _Platform:
         for name, of in (("stop_of_all", None), ("stop_of_owner", self.rows["owner"])):
             self.rows[name] = stops.stop(self.session, StopKind.PERSON, "why", "tester", NOW, owner_id=of) or 0
         for state in ("cancelled", "confirmed", "held"):
-            change = PaybillChange(
-                property_id=self.rows["place"],
-                paybill="600002",
-                account_number="PROP001",
-                state=state,
-                asked_by="tester",
-                asked_at=NOW,
-                decided_by=None if state == "held" else "amina",
-                decided_at=None if state == "held" else NOW,
-            )
-            self.session.add(change)
-            self.session.flush()
-            self.rows[f"{state}_change"] = change.id or 0
+            self._change(f"{state}_change", state, property_id=self.rows["place"])
+        self._change("held_change_of_payable", "held", payable_id=self.rows["free_share"])
+        known = KnownDestination(
+            paybill="600001", account_number="PROP001", name="Somebody", confirmed_by="amina", confirmed_at=NOW
+        )
+        self.session.add(known)
+        self.session.flush()
+        self.rows["known_destination"] = known.id or 0
+
+    def _change(self, name: str, state: str, **of: int) -> None:
+        is_decided = state != "held"
+        change = DestinationChange(
+            **of,  # type: ignore[arg-type]
+            paybill="600002",
+            account_number="PROP001",
+            from_paybill="600001",
+            from_account_number="PROP001",
+            state=state,
+            asked_by="tester",
+            asked_at=NOW,
+            decided_by="amina" if is_decided else None,
+            decided_at=NOW if is_decided else None,
+        )
+        self.session.add(change)
+        self.session.flush()
+        self.rows[name] = change.id or 0
+
+    def ask_for(self) -> None:
+        """Requests in every state."""
+        self._ask("waiting_request", RequestKind.REFUND, self.rows["proposed_refund"])
+        for state in RequestState:
+            if state is not RequestState.WAITING:
+                asked = self._ask(f"{state}_request", RequestKind.RESUME, self.rows["stop_of_all"])
+                self._decide(asked, state)
+
+    def _ask(self, name: str, kind: RequestKind, about: int, *, needs_two: bool = False) -> int:
+        by = Who(self.rows["access_of_amina"], "amina")
+        self.rows[name] = requests.ask(self.session, kind, about, f"{kind} {about}", needs_two=needs_two, by=by, at=NOW)
+        return self.rows[name]
+
+    def _decide(self, number: int, state: RequestState) -> None:
+        request = requests.get(self.session, number)
+        assert request is not None
+        by = Who(self.rows["access_of_other_admin"], "other_admin")
+        requests.decide(self.session, request, state, by, NOW, "looked at")
 
     def give_access(self) -> None:
-        """An admin, an owner, a tenant, and somebody who had access."""
+        """Two admins, an owner, a tenant, and somebody who had access."""
         for name, role, of in (
             ("amina", "admin", {}),
+            ("other_admin", "admin", {}),
             ("landlord", "owner", {"owner_id": self.rows["owner"]}),
             ("lodger", "tenant", {"tenant_id": self.rows["tenant"]}),
             ("former", "clerk", {"revoked_by": "amina", "revoked_at": NOW}),
@@ -429,11 +445,12 @@ class _Platform:
     def note(self) -> None:
         """What is told, asked and noted besides."""
         session, sent = self.session, self.rows["sent_payout"]
-        self.rows["balance_question"] = enquiries.ask(session, "balance", "token of balance", NOW).id or 0
-        enquiries.ask(session, "status", "token of status", NOW, sent)
-        enquiries.note_balances(session, [("Working Account", 5_000_000, 5_000_000)], "query", NOW)
-        notices.put(session, "completed", self.rows["completed_disbursement"] + 1_000, Audience.OPERATOR, NOW, "told")
-        journal.raise_finding(session, NOW, "mismatch", "looked at", payment_id=self.rows["free_payment"])
+        self.rows["balance_question"] = enquiries.ask(session, EnquiryKind.BALANCE, "token of balance", NOW).id or 0
+        enquiries.ask(session, EnquiryKind.STATUS, "token of status", NOW, sent)
+        enquiries.note_balances(session, [("Working Account", 5_000_000, 5_000_000)], ReadingSource.QUERY, NOW)
+        told = self.rows["completed_disbursement"] + 1_000
+        notices.put(session, NoticeKind.COMPLETED, told, Audience.OPERATOR, NOW, "told")
+        journal.raise_finding(session, NOW, FindingKind.MISMATCH, "looked at", attempt_id=sent)
+        self.rows["finding"] = session.execute(text("SELECT max(id) FROM finding")).scalar_one()
+        journal.close_findings(session, sent, "amina", NOW, "looked at")
         journal.write(session, NOW, "tester", "filled", payment_id=self.rows["free_payment"], attempt_id=sent)
-        self.rows["finding"] = self._run("SELECT max(id) FROM finding")
-        self._run("UPDATE finding SET closed_at = :now WHERE id = :finding", finding=self.rows["finding"])

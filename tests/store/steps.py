@@ -8,7 +8,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.store.attacks import ENDED, MOVED_AFTER_ALL, PAID_IN_ERROR, REVERSED, SHARE, insert, newest, sent, transfer
+from rentpay_cli.store.tables import REQUESTS_ABOUT
+from tests.store.attacks import (
+    ABOUT,
+    CONFIRMED,
+    ENDED,
+    MOVED_AFTER_ALL,
+    PAID_IN_ERROR,
+    REVERSED,
+    SAME_PLACE,
+    SHARE,
+    approved,
+    insert,
+    newest,
+    sent,
+    transfer,
+)
 
 # --- states, and how one follows another -----------------------------------------------------------------------------
 
@@ -60,12 +75,20 @@ STATES: Mapping[str, Mapping[str, str]] = {
         **{"proposed": "proposed_refund", "processing": "processing_refund", "completed": "completed_refund"},
         **{"failed": "failed_refund", "cancelled": "cancelled_refund"},
     },
+    "request.state": {
+        **{"waiting": "waiting_request", "confirmed": "confirmed_request", "rejected": "rejected_request"},
+        **{"withdrawn": "withdrawn_request", "lapsed": "lapsed_request"},
+    },
+    "destination_change.state": {
+        **{"held": "held_change", "confirmed": "confirmed_change", "cancelled": "cancelled_change"},
+    },
     "payout_run.status": {
         **{"proposed": "proposed_run", "approved": "approved_run", "done": "done_run", "void": "void_run"},
     },
 }
 """A row in each state."""
 
+_DECIDED = "decided_by = 't', decided_at = 1"
 _MONEY = "status = 'success', money_in_id = {unallocated_money}"
 
 MOVES: Mapping[str, Mapping[tuple[str, str], tuple[str, ...]]] = {
@@ -139,6 +162,14 @@ MOVES: Mapping[str, Mapping[tuple[str, str], tuple[str, ...]]] = {
             _becomes("refund", "failed_refund", "status = 'completed', completed_at = 1"),
         ),
     },
+    "request.state": {
+        ("waiting", after): (_becomes("request", "waiting_request", f"state = '{after}', {_DECIDED}"),)
+        for after in ("confirmed", "rejected", "withdrawn", "lapsed")
+    },
+    "destination_change.state": {
+        ("held", after): (_becomes("destination_change", "held_change", f"state = '{after}', {_DECIDED}"),)
+        for after in ("confirmed", "cancelled")
+    },
     "payout_run.status": {
         ("proposed", "approved"): (_becomes("payout_run", "proposed_run", "status = 'approved'"),),
         ("proposed", "void"): (_becomes("payout_run", "proposed_run", "status = 'void'"),),
@@ -185,7 +216,11 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     ),
     "a share that waits again in another transfer": transfer("{cancelled_share}"),
     "a share that failed in another transfer": (*transfer("{failed_share}"), sent()),
-    "a second transfer of an approved run": (*transfer(run_id="{approved_run}", number="2"), sent()),
+    "a second transfer of a run that is approved": (
+        *transfer(run_id="{proposed_run}", number="2"),
+        approved("{proposed_run}"),
+        sent(),
+    ),
     "a transfer of a share and a debt": (
         *transfer(entries_cents="-1000", amount_cents="949000"),
         insert("disbursement_member", disbursement_id="(SELECT max(id) FROM disbursement)", payable_id="{repair}"),
@@ -252,7 +287,9 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
         "UPDATE hold SET ended_by = 't', ended_at = 1, ended_reason = 'why' WHERE id = {person_hold_of_property}",
         insert("hold", owner_id="{owner}", kind="'person'"),
         insert("hold", owner_id="NULL", property_id="{place}", kind="'person'"),
-        "UPDATE paybill_change SET state = 'confirmed', decided_at = 1, decided_by = 't' WHERE id = {held_change}",
+        "UPDATE destination_change SET state = 'confirmed', decided_at = 1, decided_by = 't' WHERE id = {held_change}",
+        "UPDATE enquiry SET answered_at = 1, mpesa_asked_at = 1, mpesa_answered_at = 1 WHERE id = {balance_question}",
+        "UPDATE access SET revoked_at = 1, revoked_by = 't' WHERE id = {access_of_lodger}",
         "UPDATE money_in SET proved_at = 1, proved_by = 't' WHERE id = {unallocated_money}",
         "UPDATE money_in SET returned_at = 1 WHERE id = {unallocated_money}",
     ),
@@ -272,6 +309,43 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "cents by the bank, and rent that the owner received": (
         insert("payment", method="'bank'", amount_cents="1000050", share_cents="950050"),
         insert("money_in", way="'cash'", received_by="'owner'"),
+    ),
+    "a run that another person confirmed": (
+        f"UPDATE request SET {CONFIRMED}, decided_by_id = {{access_of_other_admin}} WHERE id = {{request_of_run}}",
+        approved("{run_to_confirm}"),
+        sent("{disbursement_of_run_to_confirm}"),
+    ),
+    "a transfer of a run that was confirmed": (sent("{disbursement_of_confirmed_run}"),),
+    "what one person asks and confirms, where one is enough": (
+        f"UPDATE request SET {CONFIRMED}, decided_by_id = {{access_of_amina}} WHERE id = {{waiting_request}}",
+    ),
+    "what one person asks and withdraws, where two must confirm": (
+        "UPDATE request SET state = 'withdrawn', decided_by = 't', decided_at = 1, decided_by_id = {access_of_amina}"
+        " WHERE id = {request_of_run}",
+    ),
+    "a request of each kind": tuple(
+        insert("request", kind=f"'{kind}'", **({about: ABOUT[about]} if about else {}))
+        for kind, about in REQUESTS_ABOUT.items()
+    ),
+    "another owner of a property, another fee, another destination of one share": (
+        insert("destination_change", **SAME_PLACE, owner_id="{other_owner}", from_owner_id="{owner}"),
+        "UPDATE destination_change SET state = 'cancelled', decided_by = 't', decided_at = 1"
+        f" WHERE {newest('destination_change')}",
+        insert("destination_change", **SAME_PLACE, fee_percentage="'7.5'"),
+        insert("destination_change", property_id="NULL", payable_id="{spare_share}"),
+    ),
+    "a change after one that was decided": (
+        "UPDATE destination_change SET state = 'cancelled', decided_by = 't', decided_at = 1"
+        " WHERE id IN ({held_change}, {held_change_of_payable})",
+        insert("destination_change", property_id="{place}"),
+        insert("destination_change", property_id="NULL", payable_id="{free_share}"),
+    ),
+    "another account at a paybill that is known": (
+        insert("known_destination", paybill="'600001'", account_number="'PROP002'"),
+    ),
+    "a finding that is closed": (
+        insert("finding"),
+        "UPDATE finding SET closed_by = 't', closed_at = 1, closed_reason = 'why' WHERE closed_at IS NULL",
     ),
     "a name that somebody had whose access was revoked": (insert("access", name="'former'"),),
     "a telephone number that is forgotten": (

@@ -34,7 +34,8 @@ def test_a_share_has_one_live_transfer_and_another_once_that_has_failed(rt: Runt
         a_disbursement(session, share)
     with rt.database.transaction() as session:
         attempts.move(session, attempts.get(session, first), State.NOT_MOVED, NOW)
-        disbursements.fail(session, disbursements.get(session, number), failure_code="1", failure_reason="no money")
+        failed = disbursements.get(session, number)
+        disbursements.fail(session, failed, NOW, "tester", failure_code="1", failure_reason="no money")
         again = a_disbursement(session, share)
         assert disbursements.every_member_of(session, again) == disbursements.every_member_of(session, number)
         assert disbursements.number_of_try(session, number) == 1
@@ -69,13 +70,8 @@ def test_of_eight_racing_intentions_one_is_written(rt: Runtime) -> None:
     assert sorted(outcomes) == ["refused"] * 7 + ["written"]
 
 
-def test_of_two_payments_that_race_for_the_same_money_one_is_written(
-    rt: Runtime, request: pytest.FixtureRequest
-) -> None:
-    """The second looks while the first is not committed yet, and is written after it is."""
-    if not rt.database.is_sqlite:
-        because = "money_allocated adds up what it saw before it waited for the other's row, and nothing looks again"
-        request.applymarker(pytest.mark.xfail(reason=because, strict=True))
+def test_of_two_payments_that_race_for_the_same_money_one_is_written(rt: Runtime) -> None:
+    """The second looks while the first is not committed yet, and is refused after it is."""
     with rt.database.transaction() as session:
         place = a_property(session)
         came = money(session)

@@ -14,7 +14,8 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from rentpay_cli.core.attempt import State, allowed_moves
-from rentpay_cli.core.payout import DisbursementStatus, PayableStatus, PaymentStatus
+from rentpay_cli.core.payout import DisbursementStatus, PayableStatus, PaymentStatus, RefundStatus, RunStatus
+from rentpay_cli.core.requests import RequestState
 from rentpay_cli.store.engine import Database
 from rentpay_cli.store.migrations import triggers
 from tests.store import catalog
@@ -204,6 +205,9 @@ WORDS: dict[str, type[StrEnum]] = {
     "payment.status": PaymentStatus,
     "payable.status": PayableStatus,
     "disbursement.status": DisbursementStatus,
+    "refund.status": RefundStatus,
+    "payout_run.status": RunStatus,
+    "request.state": RequestState,
 }
 
 
