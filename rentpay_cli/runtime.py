@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from rentpay_cli.config import Settings
 from rentpay_cli.core.access import EVERYTHING, Scope
 from rentpay_cli.core.brake import Pace
+from rentpay_cli.core.requests import Who
 from rentpay_cli.store import access_reads, readonly
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Runtime:
     now: Callable[[], datetime] = clock
     new_token: Callable[[], str] = random_token
     actor: str = field(default_factory=who)
+    access_id: int | None = None
+    """The number of the access by which somebody acts; None while nobody needs one."""
     made_database: Callable[[str], None] = lambda _: None
     pause: Callable[[float], None] = time.sleep
     """Waits so many seconds."""
@@ -67,6 +70,11 @@ class Runtime:
     """Told the number of a payment right before a request that may move its money leaves."""
     scope: Scope = EVERYTHING
     """What may be read for whoever acts."""
+
+    @property
+    def who(self) -> Who:
+        """Who acts, for what needs a second person."""
+        return Who(self.access_id, self.actor)
 
     @cached_property
     def database(self) -> Database:

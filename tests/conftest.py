@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import certifi
@@ -18,7 +19,8 @@ import pytest
 
 from rentpay_cli.core import access
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import schema
+from rentpay_cli.store import readonly, schema
+from rentpay_cli.store.read.invariants import breaches
 from tests.chaos.nursery import Nursery
 from tests.support.beginnings import Begin, Beginnings
 from tests.support.databases import ServerUrl, copies, own_server
@@ -136,6 +138,22 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     server: ServerUrl = request.getfixturevalue("postgresql_server")
     with copies(server) as url:
         yield url
+
+
+@pytest.fixture(autouse=True)
+def rows_agree(request: pytest.FixtureRequest, nothing_of_this_machine: None) -> Iterator[None]:
+    """Whatever a test did to its database, nothing is broken at its end, unless it is marked `forges`."""
+    if "database_url" not in request.fixturenames or request.node.get_closest_marker("forges"):
+        yield
+        return
+    url = request.getfixturevalue("database_url")
+    yield
+    if url.startswith("sqlite"):
+        with closing(readonly.open_if_there(url)) as reader:
+            found = [*breaches(reader)]
+    else:
+        found = [*breaches(request.getfixturevalue("postgresql_server").in_use[url].reader())]
+    assert [str(breach) for breach in found] == []
 
 
 @pytest.fixture(scope="session")

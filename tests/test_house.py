@@ -9,13 +9,30 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
 
 from rentpay_cli.config import NAMES
-from rentpay_cli.core.attempt import State
-from rentpay_cli.core.payout import PayableStatus, PaymentStatus
+from rentpay_cli.core import codes
+from rentpay_cli.core.attempt import Direction, State
+from rentpay_cli.core.callbacks import Address, CallbackState, EnquiryKind, EnquiryState
+from rentpay_cli.core.collect import Method, ReceivedBy, WayIn
+from rentpay_cli.core.evidence import Source
+from rentpay_cli.core.findings import FindingKind
+from rentpay_cli.core.float_reading import ReadingSource
+from rentpay_cli.core.notices import Audience, NoticeKind, NoticeState
+from rentpay_cli.core.paybill import ChangeState
+from rentpay_cli.core.payout import (
+    DisbursementStatus,
+    HoldKind,
+    PayableKind,
+    PayableStatus,
+    PaymentStatus,
+    StopKind,
+    Way,
+)
 from tests.cli.conftest import OFFLINE
 
 ROOT = Path(__file__).parents[1]
@@ -166,7 +183,7 @@ def _is_money(part: ast.expr) -> bool:
 
 def test_a_status_is_compared_with_its_enum_and_with_no_text() -> None:
     found = {path.name for path in (ROOT / "rentpay_cli/cli").glob("*.py") if any(compared_with_a_text(path))}
-    assert found == {"notify.py"}, "there it is what a notice is about"
+    assert found == set()
 
 
 STATUSES = {*PaymentStatus, *PayableStatus, *State}
@@ -184,6 +201,148 @@ def compared_with_a_text(path: Path) -> Iterator[int]:
                 continue
         if texts and texts <= STATUSES:
             yield node.lineno
+
+
+def test_below_the_terminal_no_state_or_kind_of_anything_is_a_text() -> None:
+    package = ROOT / "rentpay_cli"
+    folders = [package / name for name in ("core", "flows", "service", "store", "store/write")]
+    paths = [path for folder in folders for path in sorted(folder.glob("*.py")) if path.name != "tables.py"]
+    assert [place for path in paths for place in states_as_texts(path)] == []
+
+
+ENUMS: tuple[type[StrEnum], ...] = (
+    *(State, Direction, PaymentStatus, PayableStatus, PayableKind, DisbursementStatus, Way, HoldKind, StopKind),
+    *(Address, CallbackState, EnquiryKind, EnquiryState, NoticeKind, NoticeState, Audience, ChangeState, FindingKind),
+    *(Source, ReadingSource, Method, WayIn, ReceivedBy, codes.Advice, codes.Family),
+)
+WORDS = {each.value for enum in ENUMS for each in enum} - {ReceivedBy.OWNER.value, Way.NONE.value}
+"""An owner is also somebody in the register, and "none" a revision."""
+SAY_A_STATE = {"state", "status", "kind", "way", "method", "received_by", "learned_by", "source", "direction", "advice"}
+
+
+def states_as_texts(path: Path) -> Iterator[str]:
+    """Where the file compares something with a word of an enum, or sets or passes a state that is a text."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Compare(left=left, comparators=others):
+                parts = [left, *others]
+            case ast.keyword(arg=str(name), value=value) if name in SAY_A_STATE:
+                parts = [value]
+            case ast.Assign(targets=[ast.Attribute(attr=name)], value=value) if name in SAY_A_STATE:
+                parts = [value]
+            case ast.Call(args=[ast.Name("session"), *parts]):  # a function of the store is told it
+                pass
+            case ast.Dict(keys=keys, values=values):
+                parts = [value for key, value in zip(keys, values, strict=True) if _names_a_state(key)]
+            case _:
+                continue
+        if any(word in WORDS for part in parts for word in _texts(part)):
+            yield f"{path.name}:{node.lineno} {ast.unparse(node)[:80]}"
+
+
+def _names_a_state(key: ast.expr | None) -> bool:
+    return isinstance(key, ast.Constant) and key.value in SAY_A_STATE
+
+
+def _texts(part: ast.expr) -> list[object]:
+    each = part.elts if isinstance(part, ast.Tuple | ast.List | ast.Set) else [part]
+    return [one.value for one in each if isinstance(one, ast.Constant)]
+
+
+def test_no_row_without_a_number_is_taken_for_row_0() -> None:
+    """What is in the database has a number; `number_of` says so, and fails where it is not there yet."""
+    found = [
+        path.name for path in (ROOT / "rentpay_cli").rglob("*.py") if re.search(r"[_.]id or 0\b", path.read_text())
+    ]
+    assert found == []
+
+
+def test_outside_the_store_there_is_no_sql_and_nobody_asks_which_database_it_is() -> None:
+    package = ROOT / "rentpay_cli"
+    outside = [path for path in sorted(package.rglob("*.py")) if package / "store" not in path.parents]
+    found = [place for path in outside for place in sql_in(path)]
+    assert [place for place in found if not place.startswith("config.py:")] == [], "but the setting that says it"
+
+
+_SQL = re.compile(r"\b(SELECT\b.+\bFROM|INSERT INTO|UPDATE \w+ SET|DELETE FROM|PRAGMA)\b", re.DOTALL)
+LENT = {"Session", "Connection", "SQLAlchemyError", "IntegrityError"}
+"""What is handed on, and what is caught."""
+
+
+def sql_in(path: Path) -> Iterator[str]:
+    """Where the file writes SQL, makes a query, changes a row by itself, or tells one database from the other."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Constant(str(text)) if _SQL.search(text):
+                yield f"{path.name}:{node.lineno} {text[:60]}"
+            case ast.ImportFrom(module=str(module), names=names) if module.split(".")[0] in ("sqlalchemy", "sqlmodel"):
+                if {each.name for each in names} - LENT:
+                    yield f"{path.name}:{node.lineno} {ast.unparse(node)}"
+            case ast.Call(func=ast.Attribute(value=ast.Name("session"), attr=attr)) if attr != "connection":
+                yield f"{path.name}:{node.lineno} session.{attr}"
+            case ast.Attribute(attr="is_sqlite"):
+                yield f"{path.name}:{node.lineno} {ast.unparse(node)}"
+            case ast.Call(func=ast.Attribute(attr="startswith" | "removeprefix"), args=[ast.Constant(str(text))]):
+                if text.startswith(("sqlite", "postgresql")):
+                    yield f"{path.name}:{node.lineno} {ast.unparse(node)}"
+
+
+def test_no_sentence_decides_anything() -> None:
+    """What somebody typed, or who it was, is kept to be read by people; what follows is decided by kinds and states."""
+    found = [place for path in (ROOT / "rentpay_cli").rglob("*.py") for place in sentences_asked_in(path)]
+    assert found == []
+
+
+SENTENCES = re.compile(r"(.*_)?(reason|note|outcome|because|actor)|.+_by")
+
+
+def sentences_asked_in(path: Path) -> Iterator[str]:
+    """Where the file asks what a sentence, or the name of whoever did something, says."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Compare(left=left, comparators=others):
+                sides = [left, *others]
+                asked = sides if any(isinstance(side, ast.Constant) and side.value for side in sides) else []
+            case ast.Call(func=ast.Attribute(value=value, attr="startswith" | "endswith" | "find" | "count")):
+                asked = [part for part in ast.walk(value) if isinstance(part, ast.expr)]
+            case _:
+                continue
+        if any(_is_sentence(part) for part in asked):
+            yield f"{path.name}:{node.lineno} {ast.unparse(node)}"
+
+
+def _is_sentence(part: ast.expr) -> bool:
+    match part:
+        case ast.Attribute(attr=name) | ast.Subscript(slice=ast.Constant(str(name))) | ast.Name(name):
+            return SENTENCES.fullmatch(name) is not None
+    return False
+
+
+def test_the_codes_of_mpesa_stand_in_their_table_alone() -> None:
+    package = ROOT / "rentpay_cli"
+    besides = [path for path in sorted(package.rglob("*.py")) if path.parent.name != "simulator"]
+    found = [place for path in besides if path.name != "codes.py" for place in codes_in(path)]
+    assert found == []
+
+
+_SAFE_TO_NAME = re.compile(r"[0-9]{1,3}|ruling")
+"""Too short, or too common a word, to be a code wherever it stands: a code where something is compared with it."""
+_CODES_OF_THE_GATEWAY = re.compile(r"[0-9]{3}\.[0-9]{3}\.[0-9]{2,4}")
+
+
+def codes_in(path: Path) -> Iterator[str]:
+    """Where the file writes a code that the table has, or compares something with a number in quotation marks."""
+    known = {row.code for row in codes.TABLE.values()}
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Constant(str(text)) if _CODES_OF_THE_GATEWAY.fullmatch(text):
+                yield f"{path.name}:{node.lineno} {text}"
+            case ast.Constant(str(text)) if text in known and not _SAFE_TO_NAME.fullmatch(text):
+                yield f"{path.name}:{node.lineno} {text}"
+            case ast.Compare() if path.parent.name in ("daraja", "flows", "core", "service", "store"):
+                parts = [part for side in (node.left, *node.comparators) for part in ast.walk(side)]
+                if any(isinstance(part, ast.Constant) and part.value in known for part in parts):
+                    yield f"{path.name}:{node.lineno} {ast.unparse(node)}"
 
 
 def test_no_module_keeps_what_one_run_would_leave_to_the_next() -> None:

@@ -54,6 +54,7 @@ COMMANDS: Table = {
             " such as the paybill's statement.",
         ),
         "payouts": ("doubt.payouts", "Stop all payouts, and let them go on."),
+        "requests": ("requests.app", "What waits for a second person: seen in one list, and decided in one way."),
     },
     "Look": {
         "status": (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rentpay_cli.cli import documents, show
 from rentpay_cli.cli.common import runtime, say_environment
 from rentpay_cli.cli.waiting import WAIT_SECONDS, Timeout, Wait, until
+from rentpay_cli.core.callbacks import EnquiryState
 from rentpay_cli.core.money import shillings, show_kes
 
 
@@ -31,7 +32,7 @@ def balance(wait: Wait = False, timeout: Timeout = WAIT_SECONDS) -> None:
 
             def ended() -> documents.Row | None:
                 row = reads.enquiry(rt.reader, number)
-                return row if row and row["state"] != "asked" else None
+                return row if row and row["state"] != EnquiryState.ASKED else None
 
             row = until(ended, timeout, "Waiting for M-Pesa…")
             if row is None:
@@ -39,7 +40,7 @@ def balance(wait: Wait = False, timeout: Timeout = WAIT_SECONDS) -> None:
                     f"After {timeout} seconds M-Pesa has not answered.",
                     "Is `rentpay serve-callbacks` running? A question moves no money: ask again at any time.",
                 )
-            if row["state"] != "answered":
+            if row["state"] != EnquiryState.ANSWERED:
                 raise RuleRefused(f"M-Pesa did not tell the balance: {row['outcome']}", code="balance_refused")
             answered = True
         rows = reads.balances(rt.reader)

@@ -11,6 +11,7 @@ import typer
 
 from rentpay_cli.cli import completion, documents, show
 from rentpay_cli.cli.common import Command, confirm_in_production, runtime, say_environment
+from rentpay_cli.core.callbacks import Address, CallbackState, EnquiryKind
 from rentpay_cli.core.redact import masked, printable, without_secrets
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 
 _LARGEST = 2**31 - 1
-_STATES = ("new", "read", "held")
+_STATES = tuple(each.value for each in CallbackState)
 
 
 @app.command("list", cls=Command)
@@ -44,7 +45,7 @@ def list_callbacks(
     if state is not None and state not in _STATES:
         raise WrongUse(f"'{state}' is not a value of --state.", f"Use one of: {', '.join(_STATES)}")
     with runtime() as rt:
-        found = reads.callbacks(rt.reader, state=state, before_id=before, limit=limit)
+        found = reads.callbacks(rt.reader, state=CallbackState(state) if state else None, before_id=before, limit=limit)
         if show.wants_json():
             show.document_with_list("callbacks", map(_document, found))
             return
@@ -80,11 +81,11 @@ def _line(row: documents.Row) -> tuple[str, ...]:
     )
 
 
-_ABOUT = {"collection": "rent", "payout": "payout", "timeout": "timeout"}
+_ABOUT = {Address.COLLECTION: "rent", Address.PAYOUT: "payout", Address.TIMEOUT: "timeout"}
 
 
 def _about(row: documents.Row) -> str:
-    return "balance" if (row["outcome"] or "").startswith("balance ") else _ABOUT[row["path"]]
+    return "balance" if row["answered"] == EnquiryKind.BALANCE else _ABOUT[row["path"]]
 
 
 def _outcome(row: documents.Row) -> str:
@@ -141,7 +142,7 @@ def show_callback(
     show.line("")
     for line in _laid_out(body):
         show.line(line if reveal else _masked(line))
-    if row["state"] == "held":
+    if row["state"] == CallbackState.HELD:
         show.next_step(f"Once its cause is mended, read it again: rentpay callbacks replay {number} --reason TEXT")
 
 
@@ -174,7 +175,7 @@ def replay(
         say_environment(rt)
         confirm_in_production(rt, f"Read callback {number} again, and believe it if it passes?")
         reading = read_again(rt, number, reason)
-    if reading.state == "held":
+    if reading.state is CallbackState.HELD:
         raise RuleRefused(
             f"Callback {number} is still held: {printable(reading.outcome)}.",
             f"See: rentpay callbacks show {number}",

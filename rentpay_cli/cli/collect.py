@@ -97,6 +97,7 @@ def initiate(
 
 def _trouble(outcome: NotAsked | PerhapsAsked) -> RentpayError:
     """What an operator is told of a request that M-Pesa did not accept."""
+    from rentpay_cli.core.codes import NOT_SENT
     from rentpay_cli.core.phone import mask_phone
     from rentpay_cli.errors import MpesaUnreachable, OutcomeUnknown, RuleRefused
     from rentpay_cli.flows.collect import NotAsked
@@ -108,7 +109,7 @@ def _trouble(outcome: NotAsked | PerhapsAsked) -> RentpayError:
             f"Do not ask again before it is known; see: rentpay status {number}",
         )
     phone, code = mask_phone(outcome.phone), outcome.code
-    if code == "not_sent":
+    if code == NOT_SENT:
         return MpesaUnreachable(
             f"{phone} was not asked for payment {number}. {outcome.text}",
             "Find out why: rentpay doctor. Then ask again: rentpay initiate",

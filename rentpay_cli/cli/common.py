@@ -196,8 +196,9 @@ OPEN_TO_ALL = "Nobody has an access token yet: whoever can open this database is
 
 
 def say_made(url: str) -> None:
-    place = url.removeprefix("sqlite:///") if url.startswith("sqlite") else "on PostgreSQL"
-    talk(f"Made a new database: {place}")
+    from rentpay_cli.store.place import sqlite_file
+
+    talk(f"Made a new database: {sqlite_file(url) or 'on PostgreSQL'}")
 
 
 def talk(text: str) -> None:

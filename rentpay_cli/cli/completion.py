@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rentpay_cli.cli.common import invocation
+from rentpay_cli.core.callbacks import CallbackState
 
 if TYPE_CHECKING:
     from rentpay_cli.store.readonly import Reader
@@ -92,7 +93,7 @@ def _payments(reader: Reader, incomplete: str) -> Iterator[tuple[str, str]]:
                 yield value, about
 
 
-def _callbacks(state: str | None) -> Callable[[Reader, str], Iterator[tuple[str, str]]]:
+def _callbacks(state: CallbackState | None) -> Callable[[Reader, str], Iterator[tuple[str, str]]]:
     """By number, the newest first."""
 
     def find(reader: Reader, incomplete: str) -> Iterator[tuple[str, str]]:
@@ -112,7 +113,7 @@ properties = _offers(_registered("property"))
 tenants = _offers(_registered("tenant"))
 payments = _offers(_payments)
 callbacks = _offers(_callbacks(None))
-held_callbacks = _offers(_callbacks("held"))
+held_callbacks = _offers(_callbacks(CallbackState.HELD))
 
 
 def topics(incomplete: str) -> Offer:

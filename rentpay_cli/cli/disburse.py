@@ -138,6 +138,7 @@ def _show_sent(sent: Sent) -> None:
 
 def _trouble(rt: Runtime, outcome: Outcome) -> RentpayError:
     """What an operator is told of a share that M-Pesa did not accept."""
+    from rentpay_cli.core import codes
     from rentpay_cli.errors import MpesaUnreachable, OutcomeUnknown, RuleRefused
     from rentpay_cli.flows.send import Failed, Held, NotSent, Unclear
 
@@ -149,7 +150,7 @@ def _trouble(rt: Runtime, outcome: Outcome) -> RentpayError:
         case Held(_, because):
             words = f"Payment {number} was not disbursed: it is held, because {because}."
             return RuleRefused(words, _next_command(rt, Refusal.HELD, number), code=Refusal.HELD.value)
-        case Failed(code="not_sent", text=text):
+        case Failed(code=codes.NOT_SENT, text=text):
             return MpesaUnreachable(
                 f"The payout of payment {number} did not leave. {text}",
                 f"Find out why: rentpay doctor. Then send it again: rentpay disburse {number}",

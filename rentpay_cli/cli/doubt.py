@@ -12,6 +12,7 @@ from rentpay_cli.cli import completion, documents, show
 from rentpay_cli.cli.common import Command, confirm, confirm_in_production, invocation, runtime, say_environment, talk
 from rentpay_cli.cli.waiting import WAIT_SECONDS, Timeout, Wait, until
 from rentpay_cli.core.attempt import Direction, State
+from rentpay_cli.core.callbacks import EnquiryState
 from rentpay_cli.core.members import payments_in_words
 from rentpay_cli.core.money import shillings, show_kes
 
@@ -48,7 +49,11 @@ def chase(wait: Wait = False, timeout: Timeout = WAIT_SECONDS) -> None:
 
             def answered() -> bool | None:
                 rows = {number: reads.enquiry(rt.reader, number) for number in pending}
-                ended = {number: row for number, row in rows.items() if row is not None and row["state"] != "asked"}
+                ended = {
+                    number: row
+                    for number, row in rows.items()
+                    if row is not None and row["state"] != EnquiryState.ASKED
+                }
                 outcomes.update({number: row["outcome"] or row["state"] for number, row in ended.items()})
                 return True if len(ended) == len(pending) else None
 

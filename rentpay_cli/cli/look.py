@@ -62,20 +62,21 @@ def status(
         findings = reads.open_findings(rt.reader, number)
         stop = health_reads.stop_against(rt.reader, row["owner_id"])
         why = _why(rt, row)
-        hint = _hint(rt, row, why) if rt.scope == EVERYTHING else ""
+        sees_all = rt.scope == EVERYTHING
+        hint = _hint(rt, row, why) if sees_all else ""
     if show.wants_json():
         payouts = [attempt for attempt in attempts if attempt["direction"] == Direction.PAYOUT]
         show.document(
             payment={
                 **documents.payment(row, reveal=reveal),
                 "attempts": [documents.attempt(each) for each in attempts if each["direction"] == Direction.COLLECTION],
-                "findings": [{"id": f["id"], "kind": f["kind"], "text": f["text"]} for f in findings],
+                "findings": findings,
             },
             disbursement=documents.disbursement(row, payouts, transfers, why),
             payoutsStopped=stop["reason"] if stop else None,
         )
         return
-    _show_payment(row, attempts, findings, reveal, why)
+    _show_payment(row, attempts, findings, reveal, why, sees_all=sees_all)
     if hint:
         show.next_step(hint)
 
@@ -105,6 +106,8 @@ def _show_payment(
     findings: list[documents.Row],
     reveal: bool,
     why: WhyNot | None,
+    *,
+    sees_all: bool,
 ) -> None:
     tenant = " ".join(filter(None, (row["tenant_name"], documents.phone(row["phone"], reveal=reveal))))
     is_due = row["disbursement_status"] not in (None, PayableStatus.NOT_REQUIRED)
@@ -143,6 +146,8 @@ def _show_payment(
         )
     for finding in findings:
         show.line(f"Look at this: {finding['text']}", "bold red")
+        if sees_all:
+            show.next_step(finding["action"])
     if why is not None:
         from rentpay_cli.cli.why import is_told_by_status
 

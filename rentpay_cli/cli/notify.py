@@ -10,7 +10,7 @@ import typer
 from rentpay_cli.cli import completion, documents, show
 from rentpay_cli.cli.common import Command, runtime, talk
 from rentpay_cli.core.members import payments_in_words
-from rentpay_cli.core.notices import FIELDS, TEMPLATES
+from rentpay_cli.core.notices import FIELDS, TEMPLATES, NoticeKind, NoticeState
 from rentpay_cli.core.redact import printable
 
 app = typer.Typer(no_args_is_help=True)
@@ -65,10 +65,10 @@ def list_notices(
     from rentpay_cli.errors import WrongUse
     from rentpay_cli.store import reads
 
-    if state not in (None, "new", "sending", "sent", "failed", "unknown"):
+    if state is not None and state not in tuple(NoticeState):
         raise WrongUse(f"'{state}' is not a state of a notice.", "Use new, sending, sent, failed or unknown.")
     with runtime() as rt:
-        rows = list(reads.notices(rt.reader, state, limit))
+        rows = list(reads.notices(rt.reader, NoticeState(state) if state else None, limit))
     if show.wants_json():
         show.document(notices=[_document(row) for row in rows])
         return
@@ -90,7 +90,7 @@ def list_notices(
 
 
 def _about(row: documents.Row) -> str:
-    if row["kind"] == "completed":
+    if row["kind"] == NoticeKind.COMPLETED:
         return f"{payments_in_words(row['payments'])} completed" if row["payments"] else "a payout completed"
     return printable(row["words"] or row["kind"])
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +13,9 @@ from rentpay_cli.cli.common import Command, runtime
 from rentpay_cli.core.money import shillings, show_kes
 from rentpay_cli.core.payout import DisbursementStatus, PayableStatus
 from rentpay_cli.core.revenue import Revenue, total
+
+if TYPE_CHECKING:
+    from rentpay_cli.core.ledger import Books, Line
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -302,56 +306,77 @@ def _duration(seconds: float | None) -> str:
 
 @app.command("ledger", cls=Command)
 def ledger() -> None:
-    """Show the books as a trial balance: debits and credits derived from settled facts; their sum is always zero.
+    """Show the books as a trial balance: debits and credits derived from facts; their sum is always zero.
 
-    Rent paid outside M-Pesa is not in it: it moved none of the platform's money. Compare the float with the paybill's
-    working account (`rentpay balance`), less what was in it before, and the charges with the charges account.
+    Rent that an owner received himself is in it by what he owes for it alone: it moved none of the platform's money.
+    Compare the float with the paybill's accounts (`rentpay balance`), less what was in them before, and the charges
+    with the charges account. What was moved from where rent lands to where owners are paid from is not in the books.
 
     Examples:
     rentpay report ledger
     rentpay report ledger --json
     """
-    from rentpay_cli.core.ledger import Facts, out_of_balance_cents, trial_balance
     from rentpay_cli.store import report_reads
+    from rentpay_cli.store.read.ledger import read_books
 
     with runtime() as rt:
-        facts = Facts(**{name: int(cents) for name, cents in report_reads.ledger_facts(rt.reader).items()})
+        books = read_books(rt.reader)
         unknown = report_reads.charges_not_told(rt.reader, None, None)
-    lines = trial_balance(facts)
-    difference = out_of_balance_cents(lines)
     if show.wants_json():
         show.document(
             currency="KES",
-            accounts=[
-                {
-                    "account": line.account.value,
-                    "debit": shillings(line.debit_cents),
-                    "credit": shillings(line.credit_cents),
-                    "balance": shillings(line.balance_cents),
-                }
-                for line in lines
+            accounts=[_account_item(line, parts) for line, parts in _accounts(books)],
+            total=shillings(books.total_cents),
+            differences=[
+                {"account": account.value, "balance": shillings(ours), "left": shillings(left)}
+                for account, ours, left in books.differences()
             ],
-            total=shillings(difference),
             disbursementsWithoutCharge=unknown,
         )
     else:
-        show.table(
-            [("Account", "left"), ("Debit", "right"), ("Credit", "right"), ("Balance", "right")],
-            [
-                (
-                    line.account.value,
-                    show_kes(line.debit_cents),
-                    show_kes(line.credit_cents),
-                    show_kes(line.balance_cents),
-                )
-                for line in lines
-            ],
-            empty="",
-        )
-        show.line(f"Debits less credits: {show_kes(difference)}", "bold")
-        if unknown:
-            show.line(f"M-Pesa did not tell its charge for {unknown} completed disbursements; the books lack it.")
-        if difference:
-            show.line("The books do not balance: somebody changed the database by hand.", "bold red")
-    if difference:
+        _show_books(books, unknown)
+    if books.differences():
         raise typer.Exit(6)
+
+
+def _accounts(books: Books) -> Iterator[tuple[Line, list[Line]]]:
+    """Every account, the float first, and what it consists of."""
+    from rentpay_cli.core.ledger import FLOAT_ACCOUNTS
+
+    yield books.float_line, [books.line(account) for account in FLOAT_ACCOUNTS]
+    for line in books.lines:
+        if line.account not in FLOAT_ACCOUNTS:
+            yield line, []
+
+
+def _account_item(line: Line, parts: list[Line]) -> documents.Row:
+    return {
+        "account": line.account,
+        "debit": shillings(line.debit_cents),
+        "credit": shillings(line.credit_cents),
+        "balance": shillings(line.balance_cents),
+        **({"parts": [_account_item(part, []) for part in parts]} if parts else {}),
+    }
+
+
+def _show_books(books: Books, unknown: int) -> None:
+    moved = [
+        (f"{indent}{line.account}", *map(show_kes, (line.debit_cents, line.credit_cents, line.balance_cents)))
+        for whole, parts in _accounts(books)
+        for indent, line in (("", whole), *(("  ", part) for part in parts))
+        if line.debit_cents or line.credit_cents
+    ]
+    show.table(
+        [("Account", "left"), ("Debit", "right"), ("Credit", "right"), ("Balance", "right")],
+        moved,
+        empty="No money has moved yet.",
+    )
+    show.line(f"Debits less credits: {show_kes(books.total_cents)}", "bold")
+    if unknown:
+        show.line(f"M-Pesa did not tell its charge for {unknown} completed disbursements; the books lack it.")
+    for account, ours, left in books.differences():
+        show.line(
+            f"{account.value} is {show_kes(ours)} by the books, but {show_kes(left)} by what is left:"
+            " somebody changed the database by hand.",
+            "bold red",
+        )

@@ -50,6 +50,10 @@ RULES: Mapping[str, Rule] = {
     "property edit": _ADMINS,
     "property confirm": _ADMINS,
     "property cancel-change": _ADMINS,
+    "requests list": _ADMINS,
+    "requests show": _ADMINS,
+    "requests confirm": _ADMINS,
+    "requests withdraw": _ADMINS,
     "tenant list": _ADMINS,
     "tenant show": _ADMINS,
     "tenant add": _ADMINS,
@@ -108,6 +112,7 @@ CHANGING = frozenset(
         "tenant forget",
         *("initiate", "record-payment", "disburse", "retry-failed", "chase", "resolve"),
         *("payouts stop", "payouts resume", "payouts release", "callbacks replay"),
+        *("requests confirm", "requests withdraw"),
         "serve-callbacks",
     }
 )

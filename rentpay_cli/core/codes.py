@@ -50,6 +50,14 @@ class Code:
     stops_payouts: bool = False
 
 
+SUCCESS = "0"
+"""In a reply: the request was accepted. In a result: it was done."""
+NOT_SENT, NO_RECORD, RULED_NOT_PAID = "not_sent", "no_record", "ruling"
+"""Codes of our own, for what M-Pesa has none: how we know that nothing moved."""
+_ENDED_STATUSES = frozenset({"failed", "cancelled", "declined", "expired"})
+_STATUS = "status:"
+"""Before a word of M-Pesa's transaction status that stands in the place of a code."""
+
 _NO, _MAYBE, _YES = Money.NOT_MOVED, Money.UNKNOWN, Money.MOVED
 _AGAIN, _MEND, _NEVER, _ASK, _DONE = (
     Advice.SEND_AGAIN,
@@ -197,12 +205,12 @@ _B2B = [
     ("8006", "The initiator's credential is locked.", _NO, _MEND, _OPERATOR),
     ("SFC_IC0003", "The owner's paybill does not exist or cannot receive this.", _NO, _MEND, _TARGET),
     ("TP40153", "The initiator lacks the permission.", _NO, _MEND, _CONFIGURATION),
-    ("no_record", "M-Pesa said twice, minutes apart, that it knows of no such payout.", _NO, _AGAIN, "Send again."),
+    (NO_RECORD, "M-Pesa said twice, minutes apart, that it knows of no such payout.", _NO, _AGAIN, "Send again."),
     *(
-        (f"status:{word}", f"M-Pesa's transaction status says {word}.", _NO, _AGAIN, "Send again.")
-        for word in ("failed", "cancelled", "declined", "expired")
+        (f"{_STATUS}{word}", f"M-Pesa's transaction status says {word}.", _NO, _AGAIN, "Send again.")
+        for word in sorted(_ENDED_STATUSES)
     ),
-    ("ruling", "A person ruled that it was not paid.", _NO, _AGAIN, "Send again."),
+    (RULED_NOT_PAID, "A person ruled that it was not paid.", _NO, _AGAIN, "Send again."),
     *(
         (str(100_000_000 + n), "M-Pesa's core is overloaded or had a failure.", _MAYBE, _ASK, _UNKNOWN)
         for n in range(12)
@@ -214,7 +222,7 @@ FLOAT_TOO_LOW = ("1", "5")
 _OF_THE_SHARE = frozenset({"2", "3", "7", "8", "12", "14", "1005", "2007", "2040", "2202", "SFC_IC0003"})
 
 _QUERY_FAILED = "The question failed: it says nothing about the payment. Mend the operator, then ask again."
-_STATUS = [
+_QUESTIONS = [
     (
         "0",
         "The question was answered; the payment's fate is in TransactionStatus.",
@@ -278,7 +286,7 @@ _GATEWAY = [
     ("500.003.1001", "M-Pesa had an internal failure.", _MAYBE, _ASK, _UNKNOWN),
     ("500.003.02", "Too many requests, or M-Pesa is busy.", _MAYBE, _ASK, _UNKNOWN),
     ("500.003.03", "The app's quota is used up.", _MAYBE, _ASK, _UNKNOWN),
-    ("not_sent", "No connection to M-Pesa could be made: nothing was sent.", _NO, _AGAIN, "Send again."),
+    (NOT_SENT, "No connection to M-Pesa could be made: nothing was sent.", _NO, _AGAIN, "Send again."),
 ]
 
 TABLE: dict[tuple[Family, str], Code] = {
@@ -286,11 +294,42 @@ TABLE: dict[tuple[Family, str], Code] = {
     for family, rows in (
         (Family.STK, _STK),
         (Family.B2B, _B2B),
-        (Family.STATUS, _STATUS),
+        (Family.STATUS, _QUESTIONS),
         (Family.GATEWAY, _GATEWAY),
     )
     for row in rows
 }
+
+
+NO_TRANSACTION = frozenset({"2032", "2033"})
+"""Answers to "what became of this payout?": M-Pesa has none such."""
+ORGANISATION_FOUND = frozenset({"4000", SUCCESS})
+"""Answers to "whose paybill is this?"; sources disagree on which of them says that it was found (Daraja, 9)."""
+TOKEN_REFUSED = frozenset({"400.003.01", "401.002.01", "401.003.01", "404.001.03", "oauth.v2.InvalidAccessToken"})
+"""The gateway did not let the access token in: M-Pesa never saw the request."""
+TEXT_DECIDES = "500.001.1001"
+"""The gateway's code for many things, of which the text beside it says which (Daraja, 3)."""
+_TOO_MANY = frozenset({"500.003.02", "500.003.03"})
+
+
+def asks_for_less(code: str) -> bool:
+    """Whether a gateway's code says that too many requests come, or that M-Pesa is busy."""
+    return code in _TOO_MANY or "ratelimit" in code.lower()
+
+
+def blames_mpesa(code: str) -> bool:
+    """Whether a gateway's code names a failure behind it: like HTTP's statuses, these begin with a five."""
+    return code.startswith("5")
+
+
+def blames_the_request(code: str) -> bool:
+    """Whether a gateway's code names a mistake in the request: these begin with a four."""
+    return code.startswith("4")
+
+
+def of_ended_status(word: str) -> str | None:
+    """The code of a payout of which M-Pesa's transaction status says so; None if it does not say that it ended."""
+    return f"{_STATUS}{word}" if word in _ENDED_STATUSES else None
 
 
 def look_up(family: Family, code: str) -> Code | None:

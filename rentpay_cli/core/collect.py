@@ -8,12 +8,45 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from rentpay_cli.core.attempt import ENDED, State
 
 PROMPT_PAUSE = timedelta(minutes=1)
 MAX_PUSH_CENTS = 250_000 * 100
 """M-Pesa's most for one STK Push (Daraja, limits)."""
+
+
+class Method(StrEnum):
+    """How a tenant pays; `mpesa` is asked for by a prompt."""
+
+    MPESA = "mpesa"
+    PAYBILL = "paybill"
+    CASH = "cash"
+    BANK = "bank"
+    CHEQUE = "cheque"
+    OTHER = "other"
+
+
+OUTSIDE_MPESA = (Method.CASH, Method.BANK, Method.CHEQUE, Method.OTHER)
+
+
+class WayIn(StrEnum):
+    """By what way money came in."""
+
+    STK = "stk"
+    PAYBILL = "paybill"
+    CASH = "cash"
+    BANK = "bank"
+    CHEQUE = "cheque"
+    OTHER = "other"
+
+
+class ReceivedBy(StrEnum):
+    """Who has the money that a tenant paid."""
+
+    PLATFORM = "platform"
+    OWNER = "owner"
 
 
 @dataclass(frozen=True, slots=True)

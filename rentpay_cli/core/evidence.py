@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import TypeAlias
+
+
+class Source(StrEnum):
+    """How something became known."""
+
+    REPLY = "reply"
+    CALLBACK = "callback"
+    QUERY = "query"
+    TIME = "time"
+    RULING = "ruling"
 
 
 @dataclass(frozen=True, slots=True)

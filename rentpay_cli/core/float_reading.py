@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+
+
+class ReadingSource(StrEnum):
+    """What told us what an account holds: the answer to our question, or the result of a payout."""
+
+    QUERY = "query"
+    PAYOUT = "payout"
 
 
 @dataclass(frozen=True, slots=True)

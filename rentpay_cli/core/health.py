@@ -5,10 +5,45 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from rentpay_cli.core.clock import show_local
+from rentpay_cli.core.findings import where_to_look
 from rentpay_cli.core.float_reading import FloatReading
 from rentpay_cli.core.money import shillings, show_kes
+
+
+class Trouble(StrEnum):
+    """What can need a person, the worst first; the value is the code that scripts and monitors see."""
+
+    PAYOUTS_STOPPED = "payouts_stopped"
+    OWNER_STOPPED = "owner_stopped"
+    WORKER_NOT_ALIVE = "worker_not_alive"
+    NO_CALLBACK = "no_callback"
+    UNCLEAR = "unclear"
+    HELD_PAYOUTS = "held_payouts"
+    FAILED = "failed"
+    LOW_FLOAT = "low_float"
+    PROCESSING = "processing"
+    PENDING = "pending"
+    RENT_PENDING = "rent_pending"
+    HELD_CALLBACKS = "held_callbacks"
+    CALLBACKS_REFUSED = "callbacks_refused"
+    OPEN_FINDINGS = "open_findings"
+    PAYBILL_CHANGE = "paybill_change"
+    NOTICES_FAILED = "notices_failed"
+
+
+DAILY = frozenset(
+    {
+        Trouble.LOW_FLOAT,
+        Trouble.HELD_PAYOUTS,
+        Trouble.PAYBILL_CHANGE,
+        Trouble.OWNER_STOPPED,
+        Trouble.CALLBACKS_REFUSED,
+    }
+)
+"""What stays until a person deals with it: the operator is told once a day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +99,7 @@ class Facts:
 class Finding:
     """Something that needs a person, and the command that deals with it."""
 
-    kind: str
+    kind: Trouble
     text: str
     command: str
     count: int = 1
@@ -72,7 +107,7 @@ class Finding:
 
 def findings(facts: Facts, thresholds: Thresholds) -> list[Finding]:
     """Everything that needs a person now, what is worst first."""
-    return [found for check in _CHECKS for found in check(facts, thresholds)]
+    return [found for trouble in Trouble for found in _CHECKS[trouble](facts, thresholds)]
 
 
 _Check = Callable[[Facts, Thresholds], Iterator[Finding]]
@@ -81,13 +116,15 @@ _Check = Callable[[Facts, Thresholds], Iterator[Finding]]
 def _stopped(facts: Facts, _: Thresholds) -> Iterator[Finding]:
     if facts.stop_reason is not None:
         since = f" since {show_local(facts.stopped_at)}" if facts.stopped_at else ""
-        yield Finding("payouts_stopped", f"All payouts are stopped{since}: {facts.stop_reason}", "rentpay payouts show")
+        yield Finding(
+            Trouble.PAYOUTS_STOPPED, f"All payouts are stopped{since}: {facts.stop_reason}", "rentpay payouts show"
+        )
 
 
 def _owners_stopped(facts: Facts, _: Thresholds) -> Iterator[Finding]:
     if facts.owners_stopped:
         text = f"Payouts to {_some(facts.owners_stopped, 'owner')} are stopped; all others go on."
-        yield Finding("owner_stopped", text, "rentpay payouts show", facts.owners_stopped)
+        yield Finding(Trouble.OWNER_STOPPED, text, "rentpay payouts show", facts.owners_stopped)
 
 
 def _changes(facts: Facts, _: Thresholds) -> Iterator[Finding]:
@@ -95,7 +132,7 @@ def _changes(facts: Facts, _: Thresholds) -> Iterator[Finding]:
         count = _count(facts.changes_held, "change")
         text = f"{count} held of where rent goes: the old paybill is used until it is confirmed."
         command = f"rentpay property confirm {facts.changed_property_id}"
-        yield Finding("paybill_change", text, command, facts.changes_held)
+        yield Finding(Trouble.PAYBILL_CHANGE, text, command, facts.changes_held)
 
 
 def _worker(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
@@ -103,10 +140,12 @@ def _worker(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     if alive_at is None:
         waiting = facts.unread + facts.processing + facts.unclear
         if waiting:
-            yield Finding("worker_not_alive", f"No worker has ever run here, and {_things(waiting)} for it.", command)
+            yield Finding(
+                Trouble.WORKER_NOT_ALIVE, f"No worker has ever run here, and {_things(waiting)} for it.", command
+            )
     elif facts.at - alive_at > timedelta(seconds=thresholds.worker_seconds):
         text = f"The worker has finished no round since {show_local(alive_at)}: it is not running, or it fails."
-        yield Finding("worker_not_alive", text, command)
+        yield Finding(Trouble.WORKER_NOT_ALIVE, text, command)
 
 
 def _things(count: int) -> str:
@@ -117,7 +156,7 @@ def _silence(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     if facts.unheard_of:
         last = f"since {show_local(facts.last_callback_at)}" if facts.last_callback_at else "ever"
         text = f"No callback has come {last}, and {_requests(facts.unheard_of)} over {thresholds.silence_minutes} min."
-        yield Finding("no_callback", text, "rentpay doctor", facts.unheard_of)
+        yield Finding(Trouble.NO_CALLBACK, text, "rentpay doctor", facts.unheard_of)
 
 
 def _requests(count: int) -> str:
@@ -130,7 +169,7 @@ def _unclear(facts: Facts, _: Thresholds) -> Iterator[Finding]:
         where = f", first about payment {first}" if first else ""
         text = f"{_count(facts.unclear, 'request')} unclear{where}: money may have moved."
         unaskable = f"rentpay status {facts.unaskable_payment_id}" if facts.unaskable_payment_id else ""
-        yield Finding("unclear", text, unaskable or "rentpay chase --wait", facts.unclear)
+        yield Finding(Trouble.UNCLEAR, text, unaskable or "rentpay chase --wait", facts.unclear)
 
 
 def _held_payouts(facts: Facts, _: Thresholds) -> Iterator[Finding]:
@@ -140,13 +179,13 @@ def _held_payouts(facts: Facts, _: Thresholds) -> Iterator[Finding]:
             f"{_count(facts.held_payouts, 'payout')} held for a person to look at "
             f"({show_kes(facts.held_payouts_cents)}), first that of payment {first}."
         )
-        yield Finding("held_payouts", text, f"rentpay status {first}", facts.held_payouts)
+        yield Finding(Trouble.HELD_PAYOUTS, text, f"rentpay status {first}", facts.held_payouts)
 
 
 def _failed(facts: Facts, _: Thresholds) -> Iterator[Finding]:
     if facts.failed:
         text = f"{_some(facts.failed, 'disbursement')} failed ({show_kes(facts.failed_cents)}): the owner is not paid."
-        yield Finding("failed", text, "rentpay retry-failed --dry-run", facts.failed)
+        yield Finding(Trouble.FAILED, text, "rentpay retry-failed --dry-run", facts.failed)
 
 
 def _float(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
@@ -156,9 +195,9 @@ def _float(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     read, command = f"{show_kes(known.cents)} on {show_local(known.read_at)}", "rentpay balance --wait"
     if known.falls_short_of(facts.due_cents):
         text = f"The float does not cover what is due: {read}, and {show_kes(facts.due_cents)} waits to be sent."
-        yield Finding("low_float", text, command)
+        yield Finding(Trouble.LOW_FLOAT, text, command)
     elif known.falls_short_of(thresholds.float_cents):
-        yield Finding("low_float", f"The float is under {show_kes(thresholds.float_cents)}: {read}.", command)
+        yield Finding(Trouble.LOW_FLOAT, f"The float is under {show_kes(thresholds.float_cents)}: {read}.", command)
 
 
 def _processing(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
@@ -167,7 +206,7 @@ def _processing(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
         text = (
             f"{count} processing for over {thresholds.processing_minutes} min: M-Pesa has not said what became of it."
         )
-        yield Finding("processing", text, "rentpay chase --wait", facts.processing_late)
+        yield Finding(Trouble.PROCESSING, text, "rentpay chase --wait", facts.processing_late)
 
 
 def _pending(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
@@ -175,20 +214,20 @@ def _pending(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
         count = _count(facts.pending_late, "disbursement")
         text = f"{count} pending for over {thresholds.pending_minutes} min ({show_kes(facts.pending_late_cents)})."
         command = "rentpay payments --disbursement-status pending"
-        yield Finding("pending", text, command, facts.pending_late)
+        yield Finding(Trouble.PENDING, text, command, facts.pending_late)
 
 
 def _rents(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     if facts.rents_late:
         count = _count(facts.rents_late, "payment")
         text = f"{count} pending for over {thresholds.pending_minutes} min: whether the tenant paid is not known."
-        yield Finding("rent_pending", text, "rentpay chase --wait", facts.rents_late)
+        yield Finding(Trouble.RENT_PENDING, text, "rentpay chase --wait", facts.rents_late)
 
 
 def _held(facts: Facts, _: Thresholds) -> Iterator[Finding]:
     if facts.held:
         text = f"{_count(facts.held, 'callback')} held: what it says is not believed."
-        yield Finding("held_callbacks", text, "rentpay callbacks list --state held", facts.held)
+        yield Finding(Trouble.HELD_CALLBACKS, text, "rentpay callbacks list --state held", facts.held)
 
 
 def _refused(facts: Facts, _: Thresholds) -> Iterator[Finding]:
@@ -197,7 +236,7 @@ def _refused(facts: Facts, _: Thresholds) -> Iterator[Finding]:
             f"Callbacks without a token of ours have used up their room in the database; {facts.refused:,} more were "
             "only counted, the last of them within a day."
         )
-        yield Finding("callbacks_refused", text, "rentpay callbacks list --state held", facts.refused)
+        yield Finding(Trouble.CALLBACKS_REFUSED, text, "rentpay callbacks list --state held", facts.refused)
 
 
 def _open(facts: Facts, _: Thresholds) -> Iterator[Finding]:
@@ -205,52 +244,33 @@ def _open(facts: Facts, _: Thresholds) -> Iterator[Finding]:
         first = facts.finding_payment_id
         text = f"{_count(facts.findings, 'finding')} open: something does not fit"
         where = f", first about payment {first}." if first else "."
-        command = f"rentpay status {first}" if first else "rentpay journal list --event disbelieved"
-        yield Finding("open_findings", text + where, command, facts.findings)
+        yield Finding(Trouble.OPEN_FINDINGS, text + where, where_to_look(first), facts.findings)
 
 
 def _untold(facts: Facts, _: Thresholds) -> Iterator[Finding]:
     if facts.untold:
         text = f"{_some(facts.untold, 'notice')} of the last day did not reach anybody for certain."
-        yield Finding("notices_failed", text, "rentpay notify list --state failed", facts.untold)
+        yield Finding(Trouble.NOTICES_FAILED, text, "rentpay notify list --state failed", facts.untold)
 
 
-_CHECKS: tuple[_Check, ...] = (
-    _stopped,
-    _owners_stopped,
-    _worker,
-    _silence,
-    _unclear,
-    _held_payouts,
-    _failed,
-    _float,
-    _processing,
-    _pending,
-    _rents,
-    _held,
-    _refused,
-    _open,
-    _changes,
-    _untold,
-)
-KINDS = (
-    "payouts_stopped",
-    "owner_stopped",
-    "worker_not_alive",
-    "no_callback",
-    "unclear",
-    "held_payouts",
-    "failed",
-    "low_float",
-    "processing",
-    "pending",
-    "rent_pending",
-    "held_callbacks",
-    "callbacks_refused",
-    "open_findings",
-    "paybill_change",
-    "notices_failed",
-)
+_CHECKS: dict[Trouble, _Check] = {
+    Trouble.PAYOUTS_STOPPED: _stopped,
+    Trouble.OWNER_STOPPED: _owners_stopped,
+    Trouble.WORKER_NOT_ALIVE: _worker,
+    Trouble.NO_CALLBACK: _silence,
+    Trouble.UNCLEAR: _unclear,
+    Trouble.HELD_PAYOUTS: _held_payouts,
+    Trouble.FAILED: _failed,
+    Trouble.LOW_FLOAT: _float,
+    Trouble.PROCESSING: _processing,
+    Trouble.PENDING: _pending,
+    Trouble.RENT_PENDING: _rents,
+    Trouble.HELD_CALLBACKS: _held,
+    Trouble.CALLBACKS_REFUSED: _refused,
+    Trouble.OPEN_FINDINGS: _open,
+    Trouble.PAYBILL_CHANGE: _changes,
+    Trouble.NOTICES_FAILED: _untold,
+}
 
 
 def _some(count: int, noun: str) -> str:
@@ -272,7 +292,7 @@ def metrics(facts: Facts, thresholds: Thresholds) -> str:
         if value is not None:
             lines += [f"# HELP rentpay_{name} {text}", f"# TYPE rentpay_{name} gauge", f"rentpay_{name} {value}"]
     lines += ["# HELP rentpay_attention Whether this needs a person now.", "# TYPE rentpay_attention gauge"]
-    lines += [f'rentpay_attention{{kind="{kind}"}} {int(kind in found)}' for kind in KINDS]
+    lines += [f'rentpay_attention{{kind="{kind}"}} {int(kind in found)}' for kind in Trouble]
     return "\n".join(lines) + "\n"
 
 

@@ -196,14 +196,3 @@ def _shown(column: str, value: Value) -> str:
     if column.endswith("_cents") and isinstance(value, int):
         return show_kes(value)
     return printable(str(value), 80)
-
-
-def settled(table: str, row: Mapping[str, Value]) -> Mapping[str, int]:
-    """What a derived row adds to the sums from which the books are drawn up, by their names in `ledger.Facts`."""
-    if table == "payment" and row.get("status") == "success" and row.get("method") == "mpesa":
-        names = {"collected_cents": "amount_cents", "fee_cents": "fee_cents", "share_cents": "share_cents"}
-    elif table == "disbursement" and row.get("status") == "completed":
-        names = {"paid_out_cents": "amount_cents", "charge_cents": "mpesa_charge_cents"}
-    else:
-        return {}
-    return {name: int(row.get(column) or 0) for name, column in names.items()}

@@ -17,6 +17,27 @@ class Audience(StrEnum):
     OPERATOR = "operator"
 
 
+class NoticeKind(StrEnum):
+    """What a notice is about, besides the troubles of `core.health` that are told once a day."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    STUCK = "stuck"
+    STOPPED = "stopped"
+    FINDING = "finding"
+
+
+class NoticeState(StrEnum):
+    """Whether a notice was told."""
+
+    NEW = "new"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    """rentpay ended while it was being sent: it may have been told, and is not sent again."""
+
+
 OWNER = (Audience.OWNER_EMAIL, Audience.OWNER_SMS)
 
 

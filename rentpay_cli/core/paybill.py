@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
+
+
+class ChangeState(StrEnum):
+    """What became of a new destination of a property's rent."""
+
+    HELD = "held"
+    CONFIRMED = "confirmed"
+    CANCELLED = "cancelled"
 
 
 def plain_name(name: str, paybill: str) -> str:
@@ -17,14 +26,3 @@ def same_organisation(reported: str, confirmed: str, paybill: str) -> bool:
     """
     one, other = (plain_name(name, paybill).casefold() for name in (reported, confirmed))
     return not one or not other or one == other
-
-
-def person(actor: str) -> str:
-    """Who it is that acts, wherever it is done from: the name of an access, or else the login name and the machine."""
-    name, comma, _ = actor.partition(", ")
-    return name if comma else actor.partition(" from ")[0]
-
-
-def needs_another_admin(asked_by: str, confirmed_by: str, admins: int) -> bool:
-    """Whether a new destination must be confirmed by somebody else: where there are two admins, by the second."""
-    return admins >= 2 and person(asked_by) == person(confirmed_by)

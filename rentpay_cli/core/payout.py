@@ -48,6 +48,40 @@ class DisbursementStatus(StrEnum):
     """Its members settle each other: no money moves."""
 
 
+class RunStatus(StrEnum):
+    """How far a payout run is."""
+
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    DONE = "done"
+    VOID = "void"
+
+
+class RefundStatus(StrEnum):
+    """How far a tenant's money is on its way back."""
+
+    PROPOSED = "proposed"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class RefundWay(StrEnum):
+    """How money goes back: by a reversal of ours, or by hand in M-Pesa's portal."""
+
+    REVERSAL = "reversal"
+    PORTAL = "portal"
+
+
+class Reversed(StrEnum):
+    """Why the money of a payment was taken away."""
+
+    REFUND = "refund"
+    REALLOCATED = "reallocated"
+    UNDO = "undo"
+
+
 class HoldKind(StrEnum):
     """Why something waits for a person, or for a day."""
 

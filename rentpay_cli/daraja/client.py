@@ -13,13 +13,12 @@ from typing import Any, TypeVar
 
 import httpx
 
-from rentpay_cli.core.codes import Family
+from rentpay_cli.core.codes import NOT_SENT, TOKEN_REFUSED, Family
 from rentpay_cli.core.evidence import Moved, NotMoved, Refused, Unanswered
 from rentpay_cli.core.redact import know_secrets, printable, redact
 from rentpay_cli.daraja import outgoing
 from rentpay_cli.daraja.auth import Token, TokenCache, lifetime
 from rentpay_cli.daraja.incoming import (
-    TOKEN_REFUSED,
     Organisation,
     PaymentReply,
     QuestionFailed,
@@ -171,11 +170,11 @@ class Mpesa:
         try:
             token = self._token().value
         except RentpayError as error:
-            return Refused("not_sent", error.message)
+            return Refused(NOT_SENT, error.message)
         try:
             return *self._send("POST", path, json=body, headers={"Authorization": f"Bearer {token}"}), token
         except _NOT_SENT as error:
-            return Refused("not_sent", f"No connection to M-Pesa could be made ({_name(error)}): nothing was sent.")
+            return Refused(NOT_SENT, f"No connection to M-Pesa could be made ({_name(error)}): nothing was sent.")
         except httpx.HTTPError as error:
             return Unanswered(f"The connection to M-Pesa broke before an answer came ({_name(error)}).")
 

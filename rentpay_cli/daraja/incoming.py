@@ -14,21 +14,28 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from rentpay_cli.core.clock import read_mpesa_time
-from rentpay_cli.core.codes import Family, meaning, says_nothing_moved
+from rentpay_cli.core.codes import (
+    NO_TRANSACTION,
+    ORGANISATION_FOUND,
+    SUCCESS,
+    TEXT_DECIDES,
+    Family,
+    asks_for_less,
+    blames_mpesa,
+    blames_the_request,
+    meaning,
+    of_ended_status,
+    says_nothing_moved,
+)
 from rentpay_cli.core.evidence import Acknowledged, Moved, NotMoved, Overdue, Refused, Unanswered
 from rentpay_cli.core.money import cents_from_mpesa
 from rentpay_cli.core.redact import printable, redact
 
 MAX_ID_LENGTH = 120
 
-TOKEN_REFUSED = frozenset({"400.003.01", "401.002.01", "401.003.01", "404.001.03", "oauth.v2.InvalidAccessToken"})
-"""The gateway did not let the access token in: M-Pesa never saw the request."""
-
 TOO_MANY_REQUESTS = 429
-_RATE_CODES = ("500.003.02", "500.003.03")
 _RATE_WORDS = ("spike arrest", "system is busy", "quota violation", "rate limit", "too many requests")
 _STK_REFUSALS = ("merchant does not exist", "wrong credentials", "unable to lock subscriber")
-_ORGANISATION_FOUND = ("4000", "0")
 _RECEIPT = re.compile(r"[A-Z0-9]{6,20}", re.IGNORECASE)
 _BASIC_AMOUNT = re.compile(r"BasicAmount=(-?[0-9]+(?:\.[0-9]+)?)")
 _GENERIC_RECEIPT = re.compile(r"[A-Z0-9]{0,3}0{7,}", re.IGNORECASE)
@@ -100,14 +107,14 @@ def payment_reply(status: int, body: bytes, family: Family) -> PaymentReply:
         return Unanswered(f"M-Pesa answered HTTP {status}, {code or 'a fault'}: {text}", slow_down=True)
     if error is not None:
         code, text = error
-        accepted_too = code_text(document.get("ResponseCode")) == "0"
+        accepted_too = code_text(document.get("ResponseCode")) == SUCCESS
         if _certainly_refused(status, code, text, family) and not accepted_too:
             return Refused(code, text)
         return Unanswered(f"M-Pesa answered HTTP {status}, {code or 'a fault'}: {text}")
     response_code = code_text(document.get("ResponseCode"))
     if not 200 <= status < 300 or not response_code:
         return Unanswered(f"M-Pesa answered HTTP {status} without a response code.")
-    if response_code != "0":
+    if response_code != SUCCESS:
         description = _text(document.get("ResponseDescription"))
         if _asks_for_less(response_code, description):
             return Unanswered(f"M-Pesa answered {response_code}: {description}", slow_down=True)
@@ -130,13 +137,13 @@ def stk_query_reply(status: int, body: bytes) -> Moved | NotMoved | StillPending
     error = gateway_error(document)
     if error is not None:
         code, text = error
-        if code == "500.001.1001" and "process" in text.lower():
+        if code == TEXT_DECIDES and "process" in text.lower():
             return StillPending(text)
         return QuestionFailed(code, text)
     result_code = code_text(document.get("ResultCode"))
     if not 200 <= status < 300 or not result_code:
         return QuestionFailed("", f"M-Pesa answered HTTP {status} without a result code.")
-    if result_code == "0":
+    if result_code == SUCCESS:
         return Moved(receipt=None, amount_cents=None)
     if not says_nothing_moved(Family.STK, result_code):
         return StillPending(_text(document.get("ResultDesc")))
@@ -144,7 +151,7 @@ def stk_query_reply(status: int, body: bytes) -> Moved | NotMoved | StillPending
 
 
 def organisation_reply(status: int, body: bytes) -> Organisation | QuestionFailed:
-    """What a look-up of an organisation says; sources disagree on whether success is 4000 or 0 (Daraja, 9)."""
+    """What a look-up of an organisation says (Daraja, 9)."""
     document = parse(body)
     if document is None:
         return QuestionFailed("", f"M-Pesa answered HTTP {status} without a readable body.")
@@ -152,7 +159,7 @@ def organisation_reply(status: int, body: bytes) -> Organisation | QuestionFaile
     if error is not None:
         return QuestionFailed(*error)
     code, name = code_text(document.get("ResponseCode")), _text(document.get("OrganizationName")).strip()
-    if not 200 <= status < 300 or code not in _ORGANISATION_FOUND or not name:
+    if not 200 <= status < 300 or code not in ORGANISATION_FOUND or not name:
         text = _text(document.get("DetailedMessage")) or _text(document.get("ResponseMessage"))
         return QuestionFailed(code, text or f"M-Pesa answered HTTP {status} without a name.")
     return Organisation(name)
@@ -176,18 +183,18 @@ def gateway_error(document: dict[str, Any]) -> tuple[str, str] | None:
 
 def _asks_for_less(code: str, text: str) -> bool:
     """Whether the error says that too many requests come, or that M-Pesa is busy (Daraja, 3)."""
-    return code in _RATE_CODES or "ratelimit" in code.lower() or any(words in text.lower() for words in _RATE_WORDS)
+    return asks_for_less(code) or any(words in text.lower() for words in _RATE_WORDS)
 
 
 def _certainly_refused(status: int, code: str, text: str, family: Family) -> bool:
     """Whether the error proves that M-Pesa never acted on the request."""
     if not code:
         return False
-    if code == "500.001.1001" and family is Family.STK:
+    if code == TEXT_DECIDES and family is Family.STK:
         return any(words in text.lower() for words in _STK_REFUSALS)
-    if code.startswith("5"):
+    if blames_mpesa(code):
         return False
-    return 400 <= status < 500 or (200 <= status < 300 and code.startswith("4"))
+    return 400 <= status < 500 or (200 <= status < 300 and blames_the_request(code))
 
 
 # --- callbacks -------------------------------------------------------------------------------------------------------
@@ -209,7 +216,7 @@ def _stk_news(callback: dict[str, Any]) -> News:
     code = code_text(callback.get("ResultCode"))
     if not code:
         return Doubt("it has no result code")
-    if code != "0":
+    if code != SUCCESS:
         if not says_nothing_moved(Family.STK, code):
             return StillPending(_text(callback.get("ResultDesc")))
         return NotMoved(code, meaning(Family.STK, code, _text(callback.get("ResultDesc"))))
@@ -244,7 +251,7 @@ def _payout_news(result: dict[str, Any], parameters: _Parameters) -> News:
     code = code_text(result.get("ResultCode"))
     if not code:
         return Doubt("it has no result code")
-    if code != "0":
+    if code != SUCCESS:
         text = _text(result.get("ResultDesc"))
         if not says_nothing_moved(Family.B2B, code):
             return Overdue(meaning(Family.B2B, code, text))
@@ -276,9 +283,9 @@ def status_result(body: bytes) -> Moved | NotMoved | StillPending | NoRecord | Q
         return Doubt("it is not the body of a result")
     code = code_text(result.get("ResultCode"))
     text = _text(result.get("ResultDesc"))
-    if code in ("2032", "2033"):
+    if code in NO_TRANSACTION:
         return NoRecord(code)
-    if code != "0":
+    if code != SUCCESS:
         return QuestionFailed(code, meaning(Family.STATUS, code, text))
     parameters = _result_parameters(result)
     if any(parameters.disagrees(name) for name in ("TransactionStatus", "ReceiptNo", "Amount")):
@@ -298,8 +305,9 @@ def status_result(body: bytes) -> Moved | NotMoved | StillPending | NoRecord | Q
             charge_cents=_charge(parameters.one("DebitPartyCharges")),
             receiver_name=_text(parameters.one("CreditPartyName")) or None,
         )
-    if status in ("failed", "cancelled", "declined", "expired"):
-        return NotMoved(f"status:{status}", f"M-Pesa's transaction status says {status}.")
+    ended = of_ended_status(status)
+    if ended is not None:
+        return NotMoved(ended, f"M-Pesa's transaction status says {status}.")
     return StillPending(f"M-Pesa's transaction status says {status or 'nothing'}.")
 
 
@@ -319,7 +327,7 @@ def balance_result(body: bytes) -> tuple[tuple[str, int, int], ...] | QuestionFa
     if not isinstance(result, dict):
         return Doubt("it is not the body of a result")
     code = code_text(result.get("ResultCode"))
-    if code != "0":
+    if code != SUCCESS:
         return QuestionFailed(code, meaning(Family.STATUS, code, _text(result.get("ResultDesc"))))
     accounts = _accounts(_result_parameters(result).one("AccountBalance"))
     return accounts or Doubt("it names no account")

@@ -10,6 +10,7 @@ from rentpay_cli.errors import NotFound, RuleRefused, WrongUse
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import access, journal, register
 from rentpay_cli.store.engine import lock_while_deciding
+from rentpay_cli.store.rows import number_of
 from rentpay_cli.store.tables import Access, Owner, Tenant
 
 MAX_NAME_LENGTH = 60
@@ -72,7 +73,7 @@ def give(rt: Runtime, *, name: str, role: str, owner: str | None = None, tenant:
             owner_id=entry.owner_id,
             tenant_id=entry.tenant_id,
         )
-        number = entry.id or 0
+        number = number_of(entry)
         return Given(number, name, chosen, entry.owner_id, entry.tenant_id, write_token(number, secret))
 
 

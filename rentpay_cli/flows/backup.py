@@ -14,11 +14,12 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from rentpay_cli.core.clock import EAT, from_milliseconds, show_local, to_milliseconds
+from rentpay_cli.core.clock import EAT, from_milliseconds, show_local
 from rentpay_cli.errors import NotFound, RuleRefused, WrongUse
 from rentpay_cli.flows import upgrade
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import backup
+from rentpay_cli.store.place import sqlite_file
 
 _OURS = "Name a file that `rentpay backup` has made."
 STOP_REASON = "Restored from a backup; what was paid out since then is not in it. Compare it with the statement first."
@@ -86,18 +87,10 @@ def _refuse_target(target: Path, source: Path) -> None:
 
 
 def _remember(rt: Runtime, at: datetime, target: Path) -> None:
-    from sqlalchemy import text
-
-    from rentpay_cli.store import journal
+    from rentpay_cli.store import journal, signs
 
     with rt.database.transaction() as session:
-        session.execute(
-            text(
-                "INSERT INTO setting (name, value) VALUES ('last_backup_at', :value)"
-                " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-            ),
-            {"value": str(to_milliseconds(at))},
-        )
+        signs.note_backup(session, at)
         journal.write(session, at, rt.actor, "backup made", file=str(target.absolute()))
 
 
@@ -123,7 +116,7 @@ def _check_source(source: Path, target: Path) -> None:
     with _in_a_sentence(source, "Name a file that you may read."):
         if not source.is_file():
             raise NotFound(f"There is no file {source}.", _OURS)
-        if not backup.is_sqlite(source):
+        if not backup.is_database(source):
             raise RuleRefused(f"{source} is no database of rentpay's. Nothing was changed.", _OURS, code="foreign")
     if target.is_symlink():
         raise WrongUse(f"The database {target} is a symbolic link.", "Let RENTPAY_DATABASE_URL name the file itself.")
@@ -165,10 +158,10 @@ def period(newest_at: int | None) -> str:
 
 
 def _sqlite_file(rt: Runtime, otherwise: str) -> Path:
-    url = rt.settings.database_url
-    if url.startswith("sqlite"):
-        return Path(url.removeprefix("sqlite:///"))
-    raise RuleRefused("PostgreSQL has its own tools for this.", otherwise, code="postgresql")
+    path = sqlite_file(rt.settings.database_url)
+    if path is None:
+        raise RuleRefused("PostgreSQL has its own tools for this.", otherwise, code="postgresql")
+    return path
 
 
 def _dump_command(rt: Runtime, target: Path) -> str:

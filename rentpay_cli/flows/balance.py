@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rentpay_cli.config import PAY_OUT
+from rentpay_cli.core.callbacks import EnquiryKind, EnquiryState
 from rentpay_cli.core.evidence import Acknowledged, Refused
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import enquiries, journal
+from rentpay_cli.store.rows import number_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +25,8 @@ def ask_balance(rt: Runtime) -> int | NotTaken:
     rt.mpesa.prepare()
     token = rt.new_token()
     with rt.database.transaction() as session:
-        enquiry = enquiries.ask(session, "balance", token, rt.now())
-        journal.write(session, rt.now(), rt.actor, "asked M-Pesa", about="balance", question=enquiry.id)
+        enquiry = enquiries.ask(session, EnquiryKind.BALANCE, token, rt.now())
+        journal.write(session, rt.now(), rt.actor, "asked M-Pesa", about=EnquiryKind.BALANCE.value, question=enquiry.id)
     reply = rt.mpesa.account_balance(
         remarks="rentpay balance",
         result_url=f"{rt.settings.b2b_callback_url}/{token}",
@@ -36,6 +38,14 @@ def ask_balance(rt: Runtime) -> int | NotTaken:
         text = f"{reply.text} ({reply.code})" if isinstance(reply, Refused) else reply.reason
     with rt.database.transaction() as session:
         if not isinstance(reply, Acknowledged):
-            enquiries.settle(session, session.merge(enquiry), "refused", text, rt.now())
-        journal.write(session, rt.now(), rt.actor, "M-Pesa answered", about="balance", question=enquiry.id, answer=text)
-    return (enquiry.id or 0) if isinstance(reply, Acknowledged) else NotTaken(text)
+            enquiries.settle(session, enquiry, EnquiryState.REFUSED, text, rt.now())
+        journal.write(
+            session,
+            rt.now(),
+            rt.actor,
+            "M-Pesa answered",
+            about=EnquiryKind.BALANCE.value,
+            question=enquiry.id,
+            answer=text,
+        )
+    return number_of(enquiry) if isinstance(reply, Acknowledged) else NotTaken(text)

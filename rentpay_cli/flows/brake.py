@@ -21,9 +21,10 @@ from rentpay_cli.config import PAY_OUT
 from rentpay_cli.core import brake as braking
 from rentpay_cli.core.attempt import State
 from rentpay_cli.core.brake import MOST_AT_ONCE, MOST_UNANSWERED, TRIAL_SECONDS, TRUST, Brake, End
-from rentpay_cli.core.codes import FLOAT_TOO_LOW, Advice, blames_the_share
+from rentpay_cli.core.codes import FLOAT_TOO_LOW, NOT_SENT, Advice, blames_the_share
+from rentpay_cli.core.evidence import Source
 from rentpay_cli.core.payout import WORDS, Refusal, StopKind
-from rentpay_cli.flows.learn import Source, stop_by_itself
+from rentpay_cli.flows.learn import stop_by_itself
 from rentpay_cli.flows.send import (
     Claimed,
     Failed,
@@ -214,7 +215,7 @@ class Sender:
 
     def _count(self, outcome: Outcome, run: Run) -> None:
         _note(outcome, run)
-        if isinstance(outcome, Unclear | Failed) and (isinstance(outcome, Unclear) or outcome.code == "not_sent"):
+        if isinstance(outcome, Unclear | Failed) and (isinstance(outcome, Unclear) or outcome.code == NOT_SENT):
             self._unanswered += 1
         elif isinstance(outcome, Sent | Failed):
             self._width = min(2 * self._width, self._most)
@@ -301,4 +302,4 @@ def _goes_through(rt: Runtime) -> bool:
 
 
 def _went_through_after(session: Session, moment: datetime | None) -> bool:
-    return moment is not None and attempts.went_through_after(session, moment, not_by=Source.RULING.value)
+    return moment is not None and attempts.went_through_after(session, moment, not_by=Source.RULING)

@@ -14,12 +14,13 @@ from sqlmodel import Session
 
 from rentpay_cli.config import COLLECT, PAY_OUT
 from rentpay_cli.core.attempt import ENDED, Direction, State
+from rentpay_cli.core.callbacks import EnquiryKind, EnquiryState
 from rentpay_cli.core.chase import first_rung, next_check
-from rentpay_cli.core.evidence import Acknowledged, Moved, NotMoved, Overdue, Refused
+from rentpay_cli.core.evidence import Acknowledged, Moved, NotMoved, Overdue, Refused, Source
 from rentpay_cli.core.members import if_several
 from rentpay_cli.daraja.client import LONGEST_CALL_SECONDS
 from rentpay_cli.daraja.incoming import QuestionFailed, StillPending
-from rentpay_cli.flows.learn import Source, learn, payments_of
+from rentpay_cli.flows.learn import learn, payments_of
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, enquiries, journal
 
@@ -145,7 +146,7 @@ def _ask_about_payout(rt: Runtime, question: _Question) -> Chased:
     rt.settings.require(PAY_OUT)
     token = rt.new_token()
     with rt.database.transaction() as session:
-        enquiry = enquiries.ask(session, "status", token, rt.now(), question.attempt_id)
+        enquiry = enquiries.ask(session, EnquiryKind.STATUS, token, rt.now(), question.attempt_id)
         _tell(rt, session, question, "asked M-Pesa")
     reply = rt.mpesa.transaction_status(
         originator_conversation_id=question.originator_conversation_id,
@@ -161,6 +162,6 @@ def _ask_about_payout(rt: Runtime, question: _Question) -> Chased:
         )
     text = reply.text if isinstance(reply, Refused) else reply.reason
     with rt.database.transaction() as session:
-        enquiries.settle(session, session.merge(enquiry), "refused", text, rt.now())
+        enquiries.settle(session, enquiry, EnquiryState.REFUSED, text, rt.now())
         _tell(rt, session, question, "M-Pesa answered", text)
     return Chased(question.payments, question.direction, f"M-Pesa did not take the question: {text}")

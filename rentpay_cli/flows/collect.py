@@ -10,21 +10,29 @@ from sqlmodel import Session
 
 from rentpay_cli.config import COLLECT
 from rentpay_cli.core.attempt import State
-from rentpay_cli.core.collect import MAX_PUSH_CENTS, StillOpen, TooSoon, may_push
-from rentpay_cli.core.evidence import Acknowledged, Refused
+from rentpay_cli.core.collect import (
+    MAX_PUSH_CENTS,
+    OUTSIDE_MPESA,
+    Method,
+    ReceivedBy,
+    StillOpen,
+    TooSoon,
+    WayIn,
+    may_push,
+)
+from rentpay_cli.core.evidence import Acknowledged, Refused, Source
 from rentpay_cli.core.fee import divide
 from rentpay_cli.core.money import show_kes
 from rentpay_cli.core.payout import PaymentStatus
 from rentpay_cli.core.phone import mask_phone, parse_phone
 from rentpay_cli.errors import RuleRefused, WrongUse
-from rentpay_cli.flows.learn import Source, learn
+from rentpay_cli.flows.learn import learn
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, journal, payments, register
 from rentpay_cli.store.engine import lock_while_deciding
-from rentpay_cli.store.tables import Owner, Payment, Property, Tenant
+from rentpay_cli.store.rows import number_of
+from rentpay_cli.store.tables import Payment, Property, Tenant
 from rentpay_cli.store.write import money_in, payables
-
-METHODS = ("cash", "bank", "cheque", "other")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +91,7 @@ def initiate(
     rt.settings.require(COLLECT)
     with rt.database.transaction() as session:  # say what is wrong before M-Pesa is asked for a token
         place, _, number = _who_and_where(session, property_reference, phone, tenant_reference)
-        _check_amount(place.rent_cents if amount_cents is None else amount_cents, "mpesa")
+        _check_amount(place.rent_cents if amount_cents is None else amount_cents, Method.MPESA)
         if not force:
             _refuse_second_push(session, number, place, rt.now())
     rt.mpesa.prepare()
@@ -93,9 +101,9 @@ def initiate(
         lock_while_deciding(session, number)
         if not force:
             _refuse_second_push(session, number, place, at)
-        payment = _new_payment(rt, session, place, tenant, amount_cents, at, method="mpesa", phone=number)
+        payment = _new_payment(rt, session, place, tenant, amount_cents, at, method=Method.MPESA, phone=number)
         attempt_id = attempts.open_collection(
-            session, _number(payment.id), payment.amount_cents, token, at, rt.settings.short_code
+            session, number_of(payment), payment.amount_cents, token, at, rt.settings.short_code
         )
         journal.write(
             session,
@@ -110,7 +118,7 @@ def initiate(
             tenant=payment.tenant_id,
             forced=force or None,
         )
-    payment_id = _number(payment.id)
+    payment_id = number_of(payment)
     rt.sending(payment_id)
     reply = rt.mpesa.stk_push(  # ② the wire
         phone=number,
@@ -146,21 +154,22 @@ def record_payment(
     note: str | None = None,
 ) -> Recorded:
     """Book rent that moved outside M-Pesa: nothing is disbursed for it."""
-    if method not in METHODS:
-        raise WrongUse(f"'{method}' is no method of payment here.", f"Use one of: {', '.join(METHODS)}")
+    if method not in OUTSIDE_MPESA:
+        raise WrongUse(f"'{method}' is no method of payment here.", f"Use one of: {', '.join(OUTSIDE_MPESA)}")
+    chosen = Method(method)
     at = rt.now()
     with rt.database.transaction() as session:
         place = register.find(session, Property, property_reference)
         tenant = register.find(session, Tenant, tenant_reference) if tenant_reference else None
-        payment = _new_payment(rt, session, place, tenant, amount_cents, at, method=method, note=note)
+        payment = _new_payment(rt, session, place, tenant, amount_cents, at, method=chosen, note=note)
         money = money_in.book(
             session,
-            way=method,
-            received_by="owner",
+            way=WayIn(chosen),
+            received_by=ReceivedBy.OWNER,
             amount_cents=amount_cents,
             paid_at=at,
             at=at,
-            learned_by=Source.RULING.value,
+            learned_by=Source.RULING,
         )
         payments.move(session, payment, PaymentStatus.SUCCESS, money_in_id=money)
         payables.book_share(session, payment, at, by=rt.actor, is_due=False)
@@ -170,12 +179,12 @@ def record_payment(
             rt.actor,
             "payment recorded",
             payment_id=payment.id,
-            method=method,
+            method=chosen.value,
             amount_cents=amount_cents,
             fee_cents=payment.fee_cents,
             tenant=payment.tenant_id,
         )
-    return Recorded(_number(payment.id), payment.amount_cents, payment.fee_cents, place.name)
+    return Recorded(number_of(payment), payment.amount_cents, payment.fee_cents, place.name)
 
 
 def _who_and_where(
@@ -191,12 +200,12 @@ def _who_and_where(
         number = parse_phone(phone) if phone is not None else (tenant.phone if tenant else "")
     except ValueError as error:
         raise WrongUse(f"{error}.", "Check --phone.") from None
-    return place, tenant or register.tenants_of(session, number, _number(place.id)), number
+    return place, tenant or register.tenants_of(session, number, number_of(place)), number
 
 
 def _refuse_second_push(session: Session, phone: str, place: Property, at: datetime) -> None:
     earlier = payments.earlier_pushes(session, phone, since=at - timedelta(minutes=2))
-    match may_push(earlier, _number(place.id), at):
+    match may_push(earlier, number_of(place), at):
         case TooSoon(payment_id, wait_seconds):
             raise RuleRefused(
                 f"{mask_phone(phone)} was asked less than a minute ago (payment {payment_id}), and M-Pesa allows one "
@@ -213,13 +222,13 @@ def _refuse_second_push(session: Session, phone: str, place: Property, at: datet
             )
 
 
-def _check_amount(amount: int, method: str) -> None:
+def _check_amount(amount: int, method: Method) -> None:
     """Raise `WrongUse` for an amount (in cents) that cannot be paid in this way."""
     if amount <= 0:
         raise WrongUse("The amount must be more than nothing.", "For example: --amount 10000")
-    if method == "mpesa" and amount % 100:
+    if method is Method.MPESA and amount % 100:
         raise WrongUse(f"M-Pesa moves whole shillings, not {show_kes(amount)}.", "Round the amount.")
-    if method == "mpesa" and amount > MAX_PUSH_CENTS:
+    if method is Method.MPESA and amount > MAX_PUSH_CENTS:
         raise WrongUse(
             f"{show_kes(amount)} is more than M-Pesa moves in one payment ({show_kes(MAX_PUSH_CENTS)}).",
             "Ask for it in parts.",
@@ -234,7 +243,7 @@ def _new_payment(
     amount_cents: int | None,
     at: datetime,
     *,
-    method: str,
+    method: Method,
     phone: str | None = None,
     note: str | None = None,
 ) -> Payment:
@@ -242,13 +251,12 @@ def _new_payment(
     _check_amount(amount, method)
     percentage = Decimal(place.fee_percentage) if place.fee_percentage is not None else rt.settings.fee_percentage
     division = divide(amount, percentage)
-    owner = session.get_one(Owner, place.owner_id)
     payment = Payment(
-        owner_id=_number(owner.id),
-        property_id=_number(place.id),
+        owner_id=place.owner_id,
+        property_id=number_of(place),
         tenant_id=tenant.id if tenant else None,
         phone=phone,
-        method=method,
+        method=method.value,
         amount_cents=division.amount_cents,
         fee_cents=division.fee_cents,
         share_cents=division.share_cents,
@@ -258,12 +266,5 @@ def _new_payment(
         note=note,
         created_at=at,
     )
-    session.add(payment)
-    session.flush()
+    payments.add(session, payment)
     return payment
-
-
-def _number(number: int | None) -> int:
-    """The number of a row that is in the database."""
-    assert number is not None
-    return number

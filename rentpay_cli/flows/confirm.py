@@ -11,11 +11,12 @@ from datetime import timedelta
 from sqlmodel import Session
 
 from rentpay_cli.config import COLLECT
-from rentpay_cli.core.evidence import Moved, NotMoved
+from rentpay_cli.core.evidence import Moved, NotMoved, Source
 from rentpay_cli.core.payout import HoldKind
-from rentpay_cli.flows.learn import Source, learn
+from rentpay_cli.flows.learn import learn
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, journal
+from rentpay_cli.store.rows import number_of
 from rentpay_cli.store.write import holds, payables
 
 ASK_AGAIN_AFTER = timedelta(minutes=1)
@@ -39,7 +40,7 @@ def confirm_collection(rt: Runtime, payment_id: int) -> Unconfirmed | None:
             return None
         if _was_released(session, payment_id):
             return None
-        attempt_id, checkout_request_id = attempt.id or 0, attempt.checkout_request_id
+        attempt_id, checkout_request_id = number_of(attempt), attempt.checkout_request_id
     if checkout_request_id is None:
         return _hold(rt, payment_id, "M-Pesa gave no id by which it could be asked whether the tenant paid")
     answer = rt.mpesa.stk_query(checkout_request_id)
@@ -70,7 +71,7 @@ def _hold(rt: Runtime, payment_id: int, because: str) -> Unconfirmed:
     with rt.database.transaction() as session:
         share = payables.share_of(session, payment_id)
         assert share is not None  # that the rent came in is what was asked about
-        payables.lock(session, [share.id or 0])
+        payables.lock(session, [number_of(share)])
         holds.place(session, HoldKind.COLLECTION, because, rt.actor, rt.now(), payable_id=share.id)
         journal.write(session, rt.now(), rt.actor, "payout held", payment_id=payment_id, reason=because)
     return Unconfirmed(because)
@@ -79,4 +80,4 @@ def _hold(rt: Runtime, payment_id: int, because: str) -> Unconfirmed:
 def _was_released(session: Session, payment_id: int) -> bool:
     """Whether a person let the share go although M-Pesa does not confirm the rent."""
     share = payables.share_of(session, payment_id)
-    return share is not None and holds.was_released(session, share.id or 0, HoldKind.COLLECTION)
+    return share is not None and holds.was_released(session, number_of(share), HoldKind.COLLECTION)

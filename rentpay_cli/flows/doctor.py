@@ -26,10 +26,16 @@ from rentpay_cli.flows.health import facts, usual_thresholds
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import readonly, reads
 from rentpay_cli.store.backup import BESIDE
+from rentpay_cli.store.place import sqlite_file
+from rentpay_cli.store.read.invariants import breaches
 
 LEAST_FREE_BYTES = 200_000_000
 MOST_CLOCK_SKEW = timedelta(seconds=30)
 OLDEST_BACKUP = timedelta(days=2)
+DISAGREE = (
+    "Let nothing leave (rentpay payouts stop), keep a copy (rentpay backup FILE), see what was changed by other than "
+    "rentpay (rentpay journal verify), and compare with the paybill's statement."
+)
 
 
 class Result(StrEnum):
@@ -181,9 +187,10 @@ def _open_database(rt: Runtime) -> Checks:
     with closing(reader):
         yield _ok("database", f"It is current, and made for {rt.settings.environment}.")
         yield from _sound(reader)
+        yield from _guarded("records", lambda: _consistent(reader))
         yield from _guarded("database", lambda: _writable(rt))
-        if url.startswith("sqlite"):
-            yield from _file(Path(url.removeprefix("sqlite:///")))
+        if (path := sqlite_file(url)) is not None:
+            yield from _file(path)
             yield from _backup(reader, rt.now())
         yield from _news(rt)
 
@@ -195,6 +202,16 @@ def _sound(reader: readonly.Reader) -> Checks:
         yield Check("database", Result.WRONG, f"It is damaged: {damage[0]}", mend)
     else:
         yield _ok("database", "It is undamaged.")
+
+
+def _consistent(reader: readonly.Reader) -> Checks:
+    """Whether its rows agree with each other; it reads every row about money a few times, by key."""
+    is_broken = False
+    for breach in breaches(reader):
+        is_broken = True
+        yield Check("records", Result.WRONG, str(breach), DISAGREE)
+    if not is_broken:
+        yield _ok("records", "What they say about the same money agrees.")
 
 
 def _writable(rt: Runtime) -> Checks:
@@ -227,7 +244,9 @@ def _backup(reader: readonly.Reader, now: datetime) -> Checks:
     result = Result.OK if now - made_at <= OLDEST_BACKUP else Result.NOTE
     made = reads.journal(reader, event="backup made", limit=1)
     yield from _all_only_ours("backup", [Path(json.loads(row["detail"])["file"]) for row in made])
-    yield Check("backup", result, f"The last copy was made on {show_local(made_at)}.", mend if result != "ok" else "")
+    yield Check(
+        "backup", result, f"The last copy was made on {show_local(made_at)}.", mend if result is not Result.OK else ""
+    )
 
 
 def _news(rt: Runtime) -> Checks:

@@ -17,6 +17,7 @@ from rentpay_cli.errors import RuleRefused
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import journal, register, tenants
 from rentpay_cli.store.engine import leave_no_traces
+from rentpay_cli.store.rows import number_of
 from rentpay_cli.store.tables import Tenant
 
 NOT_REMOVED = (
@@ -45,7 +46,7 @@ def forget_tenant(rt: Runtime, reference: str, agree: Callable[[int, int], None]
     """
     with rt.database.transaction() as session:
         tenant = register.find(session, Tenant, reference)
-        number = tenant.id or 0
+        number = number_of(tenant)
         phones = tenants.phones_of(session, tenant)
         found = tenants.payments_of(session, tenant, [phone for phone, shared in phones.items() if not shared])
         count = len(found)

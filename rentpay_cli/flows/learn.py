@@ -10,36 +10,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from sqlmodel import Session
 
 from rentpay_cli.core.attempt import RULINGS, Contradiction, Direction, State, next_state
 from rentpay_cli.core.clock import eat_day
 from rentpay_cli.core.codes import Family, look_up, payout_advice
-from rentpay_cli.core.evidence import Acknowledged, Evidence, Moved, NotMoved, Overdue, Refused, Unanswered
+from rentpay_cli.core.collect import WayIn
+from rentpay_cli.core.evidence import Acknowledged, Evidence, Moved, NotMoved, Overdue, Refused, Source, Unanswered
+from rentpay_cli.core.findings import FindingKind
 from rentpay_cli.core.members import if_several, payments_in_words
 from rentpay_cli.core.money import show_kes
-from rentpay_cli.core.notices import OWNER, Audience
+from rentpay_cli.core.notices import OWNER, Audience, NoticeKind
 from rentpay_cli.core.paybill import same_organisation
 from rentpay_cli.core.payout import HoldKind, PaymentStatus, StopKind
 from rentpay_cli.store import attempts, journal, notices, payments, register, stops
 from rentpay_cli.store.engine import lock_payouts
+from rentpay_cli.store.rows import number_of
 from rentpay_cli.store.tables import Attempt, Disbursement, Owner, Payment
 from rentpay_cli.store.write import disbursements, holds, money_in, payables, refunds
-
-OTHER_RECEIVER = "other receiver"
-"""The finding that M-Pesa paid somebody of another name than a person confirmed."""
-
-
-class Source(StrEnum):
-    """How something became known."""
-
-    REPLY = "reply"
-    CALLBACK = "callback"
-    QUERY = "query"
-    TIME = "time"
-    RULING = "ruling"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +62,7 @@ def learn_about(
     if not disbelieved and isinstance(after, Contradiction):
         disbelieved = f"it says {_words(evidence)}, but the attempt is already {state.value}"
     if disbelieved or isinstance(after, Contradiction):
-        kind = "contradiction" if isinstance(after, Contradiction) else "mismatch"
+        kind = FindingKind.CONTRADICTION if isinstance(after, Contradiction) else FindingKind.MISMATCH
         text = f"A {source.value} about {_which(session, attempt, about)} was not believed: {disbelieved}."
         journal.raise_finding(session, at, kind, text, payment_id=payment_id, attempt_id=attempt.id)
         if state is State.NOT_MOVED and isinstance(evidence, Moved):
@@ -90,7 +79,7 @@ def learn_about(
             _follow(session, attempt, about, state, after, evidence, source, actor, at)
         _write_journal(session, at, actor, source, attempt, about, evidence, state)
     if isinstance(evidence, Moved) and attempt.disbursement_id is not None:
-        _check_receiver(session, attempt, about, evidence.receiver_name, at)
+        _check_receiver(session, attempt, attempt.disbursement_id, about, evidence.receiver_name, at)
     return Learned(after, payment_id, news=after is not state)
 
 
@@ -172,9 +161,9 @@ def _drop_ids_of_others(
 ) -> None:
     """Leave out ids that M-Pesa already gave to another attempt: they name neither of the two."""
     payment_id = about[0] if about else None
-    for name in attempts.ids_in_use(session, changes, attempt.id):
+    for name in attempts.ids_in_use(session, changes, number_of(attempt)):
         text = f"M-Pesa gave {_which(session, attempt, about)} a {name} that another attempt already has."
-        journal.raise_finding(session, at, "repeated id", text, payment_id=payment_id, attempt_id=attempt.id)
+        journal.raise_finding(session, at, FindingKind.REPEATED_ID, text, payment_id=payment_id, attempt_id=attempt.id)
         del changes[name]
 
 
@@ -245,11 +234,11 @@ def _collected(
     paid_at = evidence.moved_at or at
     money = money_in.book(
         session,
-        way="stk",
+        way=WayIn.STK,
         amount_cents=attempt.amount_cents,
         paid_at=paid_at,
         at=at,
-        learned_by=source.value,
+        learned_by=source,
         receipt=evidence.receipt,
         short_code=attempt.short_code,
     )
@@ -275,7 +264,7 @@ def _paid_out(
     made = disbursements.rule_moved if before is State.NOT_MOVED else disbursements.complete
     made(session, disbursement, at, actor, **facts)
     for audience in OWNER:
-        notices.put(session, "completed", disbursement.id or 0, audience, at)
+        notices.put(session, NoticeKind.COMPLETED, number_of(disbursement), audience, at)
 
 
 def _not_paid_out(
@@ -297,7 +286,7 @@ def _not_paid_out(
         advice=payout_advice(evidence.code).value,
     )
     words = _failure(about, attempt.amount_cents, evidence)
-    notices.put(session, "failed", attempt.id or 0, Audience.OPERATOR, at, words)
+    notices.put(session, NoticeKind.FAILED, number_of(attempt), Audience.OPERATOR, at, words)
     _stop_payouts_if_needed(session, evidence, at)
 
 
@@ -309,16 +298,18 @@ def _failure(about: Sequence[int], amount_cents: int, evidence: Refused | NotMov
     return f"{whose}: the payout of {show_kes(amount_cents)} failed: {why}. rentpay status {about[0]}"
 
 
-def _check_receiver(session: Session, attempt: Attempt, about: Sequence[int], name: str | None, at: datetime) -> None:
+def _check_receiver(
+    session: Session, attempt: Attempt, disbursement_id: int, about: Sequence[int], name: str | None, at: datetime
+) -> None:
     """Note whom M-Pesa says that it paid; if a person confirmed another name, payouts to that owner stop."""
     if name is None:
         return
-    disbursement = disbursements.get(session, attempt.disbursement_id or 0)
+    disbursement = disbursements.get(session, disbursement_id)
     paybill = disbursement.paybill
     if disbursement.receiver_name is not None or paybill is None:
         return
     disbursements.note_receiver(session, disbursement, name)
-    paid = disbursements.payments_of(session, attempt.disbursement_id or 0)
+    paid = disbursements.payments_of(session, disbursement_id)
     confirmed = {register.confirmed_name(session, each.property_id, paybill) for each in paid}
     others = sorted(known for known in confirmed if known and not same_organisation(name, known, paybill))
     if not others:
@@ -342,7 +333,7 @@ def _check_receiver(session: Session, attempt: Attempt, about: Sequence[int], na
             payments=if_several(about),
         )
     text = f"{reason}. Payouts to {owner.name} are stopped."
-    journal.raise_finding(session, at, OTHER_RECEIVER, text, payment_id=payment_id, attempt_id=attempt.id)
+    journal.raise_finding(session, at, FindingKind.OTHER_RECEIVER, text, payment_id=payment_id, attempt_id=attempt.id)
 
 
 def _may_stop_payouts(attempt: Attempt, evidence: Evidence) -> bool:
@@ -375,7 +366,7 @@ def stop_by_itself(session: Session, kind: StopKind, reason: str, at: datetime) 
     if stop_id is not None:
         journal.write(session, at, "rentpay", "payouts stopped", reason=reason)
         words = f"All payouts are stopped: {reason}. rentpay payouts show"
-        notices.put(session, "stopped", stop_id, Audience.OPERATOR, at, words)
+        notices.put(session, NoticeKind.STOPPED, stop_id, Audience.OPERATOR, at, words)
 
 
 def _write_journal(

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from sqlmodel import Session
 
 from rentpay_cli.core.clock import eat_day, show_local
-from rentpay_cli.core.health import findings
+from rentpay_cli.core.health import DAILY, findings
 from rentpay_cli.core.money import show_kes
-from rentpay_cli.core.notices import SETTLING, TOO_LATE, Audience, pause_after
+from rentpay_cli.core.notices import SETTLING, TOO_LATE, Audience, NoticeState, pause_after
 from rentpay_cli.core.redact import printable
 from rentpay_cli.errors import BadConfiguration, NotFound, RuleRefused
 from rentpay_cli.flows.health import facts, usual_thresholds
@@ -22,13 +22,10 @@ from rentpay_cli.flows.look import one
 from rentpay_cli.notifier import Notifier
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import notices
+from rentpay_cli.store.rows import number_of
 
 AT_ONCE = 50
 """How many owners are told in one round, and how many lines one message to the operator has."""
-
-
-_DAILY = ("low_float", "held_payouts", "paybill_change", "owner_stopped", "callbacks_refused")
-"""What stays until a person deals with it: the operator is told once a day."""
 
 
 def notifier_of(rt: Runtime) -> Notifier:
@@ -69,7 +66,7 @@ def _note_what_sticks(rt: Runtime) -> None:
             AT_ONCE,
         )
         for finding in found:
-            if finding.kind in _DAILY:
+            if finding.kind in DAILY:
                 notices.put_once(session, finding.kind, eat_day(now), now, f"{finding.text} {finding.command}")
 
 
@@ -84,9 +81,9 @@ def _tell_owners(rt: Runtime, notifier: Notifier, audience: Audience) -> list[st
             notice = claimed[0]
             address, values = _about_payout(session, audience, notice.subject)
             if not address:
-                session.delete(notice)  # an owner without this kind of address
+                notices.drop(session, notice)  # an owner without this kind of address
         if address:
-            problems.append(_settle(rt, [notice.id or 0], notice.tries, notifier.tell(audience, address, values)))
+            problems.append(_settle(rt, [number_of(notice)], notice.tries, notifier.tell(audience, address, values)))
     return problems
 
 
@@ -120,7 +117,7 @@ def _tell_operator(rt: Runtime, notifier: Notifier) -> list[str]:
         return []
     values = _about_trouble(rt, [notice.words or notice.kind for notice in claimed])
     problem = notifier.tell(Audience.OPERATOR, "", values)
-    return [_settle(rt, [notice.id or 0 for notice in claimed], max(notice.tries for notice in claimed), problem)]
+    return [_settle(rt, [number_of(notice) for notice in claimed], max(notice.tries for notice in claimed), problem)]
 
 
 def _about_trouble(rt: Runtime, lines: list[str]) -> Mapping[str, str]:
@@ -135,11 +132,11 @@ def _settle(rt: Runtime, notice_ids: list[int], tries: int, problem: str) -> str
     now, pause = rt.now(), pause_after(tries)
     with rt.database.transaction() as session:
         if not problem:
-            notices.settle(session, notice_ids, "sent", now)
+            notices.settle(session, notice_ids, NoticeState.SENT, now)
         elif pause is None:
-            notices.settle(session, notice_ids, "failed", now, problem=problem)
+            notices.settle(session, notice_ids, NoticeState.FAILED, now, problem=problem)
         else:
-            notices.settle(session, notice_ids, "new", now, problem=problem, next_try_at=now + pause)
+            notices.settle(session, notice_ids, NoticeState.NEW, now, problem=problem, next_try_at=now + pause)
     return problem
 
 

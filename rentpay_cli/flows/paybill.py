@@ -8,13 +8,16 @@ from datetime import datetime
 from sqlmodel import Session
 
 from rentpay_cli.core.clock import from_milliseconds
-from rentpay_cli.core.paybill import needs_another_admin, person, plain_name, same_organisation
+from rentpay_cli.core.paybill import ChangeState, plain_name, same_organisation
+from rentpay_cli.core.requests import RequestKind, RequestState, needs_another
 from rentpay_cli.daraja.incoming import Organisation
 from rentpay_cli.errors import BadConfiguration, NotAllowed, RuleRefused
 from rentpay_cli.flows.look import one
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import access, journal, readonly, reads, register
-from rentpay_cli.store.tables import DestinationChange, Property
+from rentpay_cli.store.rows import number_of
+from rentpay_cli.store.tables import DestinationChange, Property, Request
+from rentpay_cli.store.write import requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ def look_up(rt: Runtime, paybill: str) -> LookedUp:
 
 def refuse_second_change(session: Session, entry: Property) -> None:
     """Raise `RuleRefused` if a change of the property's destination is held already."""
-    if register.held_change(session, entry.id or 0) is not None:
+    if register.held_change(session, number_of(entry)) is not None:
         raise RuleRefused(
             f"A change of where the rent of {entry.name} goes is held already.",
             f"Look at it and confirm it: rentpay property confirm {entry.id}. "
@@ -75,18 +78,36 @@ def hold_change(
     """Write down a new destination, which is not used until it is confirmed; raises `RuleRefused` for a second one."""
     refuse_second_change(session, entry)
     change = DestinationChange(
-        property_id=entry.id or 0,
+        property_id=number_of(entry),
         paybill=paybill,
         account_number=account_number,
         from_paybill=entry.paybill,
         from_account_number=entry.account_number,
         organisation_name=looked_up.name,
-        state="held",
+        state=ChangeState.HELD.value,
         asked_by=rt.actor,
         asked_at=rt.now(),
     )
-    session.add(change)
+    register.hold_change(session, change)
+    requests.ask(
+        session,
+        RequestKind.DESTINATION,
+        number_of(change),
+        _shown(entry, change),
+        needs_two=access.admins(session) >= 2,
+        by=rt.who,
+        at=rt.now(),
+    )
     _write_journal(rt, session, "paybill change held", entry, change)
+
+
+def _shown(entry: Property, change: DestinationChange) -> str:
+    """What whoever asks for a change sees of it."""
+    name = change.organisation_name or "an organisation whose name is not known"
+    return (
+        f"from paybill {entry.paybill}, account {entry.account_number}, to {name}, paybill {change.paybill}, "
+        f"account {change.account_number}"
+    )
 
 
 def proposal(rt: Runtime, reference: str) -> Proposal:
@@ -98,7 +119,7 @@ def proposal(rt: Runtime, reference: str) -> Proposal:
     if row["change_id"] is None:
         return _proposed_name(rt, row)
     with rt.database.transaction() as session:
-        _refuse_the_same_admin(rt, session, row["change_asked_by"], row["id"])
+        _refuse_the_same_admin(rt, session, _request(session, row["change_id"]), row["id"])
     name, why_no_name = row["change_name"], ""
     if name is None:
         looked_up = look_up(rt, row["change_paybill"])
@@ -116,7 +137,7 @@ def proposal(rt: Runtime, reference: str) -> Proposal:
         change_id=row["change_id"],
         asked_by=row["change_asked_by"],
         asked_at=from_milliseconds(row["change_asked_at"]),
-        by_the_same=person(row["change_asked_by"]) == person(rt.actor),
+        by_the_same=row["change_asked_by_id"] == rt.access_id,
     )
 
 
@@ -178,7 +199,8 @@ def confirm(rt: Runtime, proposed: Proposal) -> None:
                 before=proposed.confirmed_name,
             )
             return
-        _refuse_the_same_admin(rt, session, change.asked_by, proposed.property_id)
+        request = _request(session, number_of(change))
+        _refuse_the_same_admin(rt, session, request, proposed.property_id)
         before = {"paybill": entry.paybill, "account_number": entry.account_number, "name": entry.paybill_name}
         register.change(
             session,
@@ -189,7 +211,7 @@ def confirm(rt: Runtime, proposed: Proposal) -> None:
                 "paybill_name": proposed.new_name,
             },
         )
-        _decide(rt, change, "confirmed")
+        _decide(rt, session, change, ChangeState.CONFIRMED, request, RequestState.CONFIRMED)
         _write_journal(rt, session, "paybill change confirmed", entry, change, before=before)
 
 
@@ -197,21 +219,31 @@ def cancel_change(rt: Runtime, reference: str) -> int:
     """Drop the held change of a property, whose number it returns; raises `NotFound`, `RuleRefused` if none is held."""
     with rt.database.transaction() as session:
         entry = register.find(session, Property, reference)
-        change = register.held_change(session, entry.id or 0)
+        change = register.held_change(session, number_of(entry))
         if change is None:
             raise RuleRefused(
                 f"No change of where the rent of {entry.name} goes is held.",
                 f"See: rentpay property show {entry.id}",
                 code="nothing_held",
             )
-        _decide(rt, change, "cancelled")
-        session.add(change)
+        request = _request(session, number_of(change))
+        is_mine = request.asked_by_id == rt.access_id
+        became = RequestState.WITHDRAWN if is_mine else RequestState.REJECTED
+        _decide(rt, session, change, ChangeState.CANCELLED, request, became)
         _write_journal(rt, session, "paybill change cancelled", entry, change)
-        return entry.id or 0
+        return number_of(entry)
 
 
-def _refuse_the_same_admin(rt: Runtime, session: Session, asked_by: str, property_id: int) -> None:
-    if needs_another_admin(asked_by, rt.actor, access.admins(session)):
+def _request(session: Session, change_id: int) -> Request:
+    """The request by which a held change is decided."""
+    found = requests.waiting_about(session, RequestKind.DESTINATION, change_id)
+    assert found is not None  # it was made with the change, and is decided with it
+    return found
+
+
+def _refuse_the_same_admin(rt: Runtime, session: Session, request: Request, property_id: int) -> None:
+    needs_two = bool(request.needs_two)
+    if needs_another(request.asked_by_id, rt.access_id, needs_two=needs_two, admins=access.admins(session)):
         raise NotAllowed(
             "Who asked for a change of a paybill cannot confirm it where there is a second admin.",
             f"Let another admin confirm it: rentpay property confirm {property_id}",
@@ -219,8 +251,16 @@ def _refuse_the_same_admin(rt: Runtime, session: Session, asked_by: str, propert
         )
 
 
-def _decide(rt: Runtime, change: DestinationChange, state: str) -> None:
-    change.state, change.decided_by, change.decided_at = state, rt.actor, rt.now()
+def _decide(
+    rt: Runtime,
+    session: Session,
+    change: DestinationChange,
+    state: ChangeState,
+    request: Request,
+    became: RequestState,
+) -> None:
+    register.decide_change(session, change, state, rt.actor, rt.now())
+    requests.decide(session, request, became, rt.who, rt.now())
 
 
 def _write_journal(
@@ -240,6 +280,6 @@ def _write_journal(
         before=before or {"paybill": entry.paybill, "account_number": entry.account_number},
         paybill=change.paybill,
         account_number=change.account_number,
-        name=entry.paybill_name if change.state == "confirmed" else change.organisation_name,
+        name=entry.paybill_name if change.state == ChangeState.CONFIRMED else change.organisation_name,
         asked_by=change.asked_by,
     )

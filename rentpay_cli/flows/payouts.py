@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from sqlmodel import Session
 
+from rentpay_cli.core.findings import FindingKind
 from rentpay_cli.core.payout import HoldKind, StopKind
 from rentpay_cli.core.redact import printable
 from rentpay_cli.errors import RuleRefused, WrongUse
-from rentpay_cli.flows.learn import OTHER_RECEIVER
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import journal, payments, register, stops
+from rentpay_cli.store.rows import number_of
 from rentpay_cli.store.tables import Owner
 from rentpay_cli.store.write import holds, payables
 
@@ -47,7 +48,9 @@ def resume_payouts(rt: Runtime, owner_reference: str | None = None, *, reason: s
             which = f"Payouts to {owner.name}" if owner else "Payouts"
             raise RuleRefused(f"{which} are not stopped.", "See: rentpay payouts show", code="not_stopped")
         if owner is not None and any(each.kind == StopKind.RECEIVER for each in lifted):
-            journal.close_findings_of_owner(session, OTHER_RECEIVER, owner.id, rt.actor, rt.now(), "payouts resumed")
+            owner_id = number_of(owner)
+            kind, why_closed = FindingKind.OTHER_RECEIVER, why or "payouts resumed"
+            journal.close_findings_of_owner(session, kind, owner_id, rt.actor, rt.now(), why_closed)
         for each in lifted:
             journal.write(
                 session, rt.now(), rt.actor, "payouts resumed", reason=each.reason, because=why, owner=each.owner_id
@@ -68,11 +71,11 @@ def release(rt: Runtime, payment_id: int, reason: str) -> int:
     with rt.database.transaction() as session:
         payments.get(session, payment_id)
         share = payables.share_of(session, payment_id)
-        found = holds.on_payable(session, share.id or 0) if share else []
+        found = holds.on_payable(session, number_of(share)) if share else []
         ended = [each for each in found if each.kind != HoldKind.EVIDENCE]
         if share is None or not ended:
             raise _not_held(payment_id, is_contradicted=bool(found))
-        payables.lock(session, [share.id or 0])
+        payables.lock(session, [number_of(share)])
         for each in ended:
             journal.write(
                 session, at, rt.actor, "payout released", payment_id=payment_id, reason=text, was_held=each.reason

@@ -37,7 +37,7 @@ def admit(rt: Runtime, command: str, token: Token) -> bool:
         claimed = read_token(text)
         _write_down(rt, "access refused", command=command, claimed_number=claimed[0] if claimed else None)
         raise NotAllowed("The access token is not valid.", _ASK_AN_ADMIN)
-    rt.actor = f"{holder['name']}, {rt.actor}"
+    rt.actor, rt.access_id = f"{holder['name']}, {rt.actor}", holder["id"]
     role = Role(holder["role"])
     of = reach(role, command)
     if of is None:

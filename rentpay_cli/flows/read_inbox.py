@@ -14,34 +14,30 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from rentpay_cli.core.attempt import Direction
+from rentpay_cli.core.callbacks import Address, CallbackState, EnquiryKind, EnquiryState
 from rentpay_cli.core.chase import NO_RECORD_AGAIN, NoRecords, no_record_counts, proves_not_moved
-from rentpay_cli.core.evidence import Acknowledged, Moved, NotMoved, Overdue
+from rentpay_cli.core.codes import NO_RECORD
+from rentpay_cli.core.evidence import Acknowledged, Moved, NotMoved, Overdue, Source
+from rentpay_cli.core.float_reading import ReadingSource
 from rentpay_cli.core.redact import printable
 from rentpay_cli.daraja import incoming
 from rentpay_cli.daraja.incoming import Doubt, NoRecord, QuestionFailed, Result, StillPending
 from rentpay_cli.errors import NotFound, RuleRefused, WrongUse
-from rentpay_cli.flows.learn import Source, learn_about
+from rentpay_cli.flows.learn import learn_about
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, enquiries, inbox, journal, payments
 from rentpay_cli.store.inbox import Reading
-from rentpay_cli.store.rows import StaleWrite
+from rentpay_cli.store.rows import StaleWrite, number_of
 from rentpay_cli.store.tables import Attempt, Enquiry, InboxItem
 
-COLLECTION, PAYOUT, TIMEOUT = "collection", "payout", "timeout"
-"""Which of our addresses a callback came to."""
-
-
-TOGETHER = 5
-"""How many callbacks share a transaction on SQLite: few, so that the listener soon has its turn, and enough that the
-commits are not most of it. On PostgreSQL whoever holds the rows of some payments and waits for those of another could
-wait for somebody who waits for him."""
+COLLECTION, PAYOUT, TIMEOUT = Address
 _TROUBLE = (SQLAlchemyError, ArithmeticError, LookupError, TypeError, ValueError)
 
 
 def read_inbox(rt: Runtime, limit: int = 200) -> list[Reading]:
     """Read the callbacks that nobody has read yet, oldest first, at most `limit`."""
     readings: list[Reading] = []
-    together, last = TOGETHER if rt.database.is_sqlite else 1, 0
+    together, last = inbox.together(rt.database), 0
     while len(readings) < limit:
         numbers, some = _read_together(rt, min(together, limit - len(readings)), last)
         if not numbers:
@@ -62,7 +58,7 @@ def read_again(rt: Runtime, item_id: int, reason: str) -> Reading:
         item = inbox.find(session, item_id)
         if item is None:
             raise NotFound(f"There is no callback {item_id}.", "See: rentpay callbacks list")
-        if item.state != "held":
+        if item.state != CallbackState.HELD:
             raise RuleRefused(
                 f"Callback {item_id} is not held: there is nothing to read again.",
                 f"See: rentpay callbacks show {item_id}",
@@ -81,7 +77,7 @@ def read_again(rt: Runtime, item_id: int, reason: str) -> Reading:
             was_held=held_because,
         )
     reading = _read_or_hold(rt, item_id)
-    return reading or Reading(item_id, "new", "the listener is reading it just now")
+    return reading or Reading(item_id, CallbackState.NEW, "the listener is reading it just now")
 
 
 def _read_together(rt: Runtime, count: int, after: int) -> tuple[list[int], list[Reading]]:
@@ -90,7 +86,7 @@ def _read_together(rt: Runtime, count: int, after: int) -> tuple[list[int], list
     try:
         with rt.database.transaction() as session:
             items = inbox.claim_unread(session, count, after)
-            numbers = [item.id or 0 for item in items]
+            numbers = [number_of(item) for item in items]
             return numbers, _read(rt, session, items) if items else []
     except (StaleWrite, *_TROUBLE):
         if not numbers:
@@ -108,7 +104,7 @@ def _read_or_hold(rt: Runtime, item_id: int) -> Reading | None:
     except StaleWrite:
         return None  # another process changed the attempt just now: the next round reads it again
     except _TROUBLE as error:
-        reading = Reading(item_id, "held", f"it could not be read ({type(error).__name__}: {error})")
+        reading = Reading(item_id, CallbackState.HELD, f"it could not be read ({type(error).__name__}: {error})")
         with rt.database.transaction() as session:
             item = inbox.claim(session, item_id)
             return None if item is None else inbox.mark(session, [reading], rt.now())[0]
@@ -157,7 +153,7 @@ def _about_attempt(rt: Runtime, session: Session, item: InboxItem, attempt: Atte
         case Doubt(reason):
             return _held(item, reason, attempt.payment_id)
         case StillPending(reason):
-            return Reading(item.id or 0, "read", f"still pending: {reason}", attempt.payment_id)
+            return _was_read(item, f"still pending: {reason}", attempt.payment_id)
     at = rt.now()
     if _names_new_ids(attempt, result):  # the reply was lost, or is still on its way
         accepted = Acknowledged(
@@ -170,9 +166,9 @@ def _about_attempt(rt: Runtime, session: Session, item: InboxItem, attempt: Atte
     learned = learn_about(session, attempt, result.news, source=Source.CALLBACK, actor="listener", at=at)
     if learned.disbelieved:
         return _held(item, learned.disbelieved, learned.payment_id)
-    enquiries.note_balances(session, result.float_accounts, "payout", at)
+    enquiries.note_balances(session, result.float_accounts, ReadingSource.PAYOUT, at)
     outcome = learned.state.value if learned.news else f"{learned.state.value}, as was known"
-    return Reading(item.id or 0, "read", outcome, learned.payment_id, learned.news)
+    return _was_read(item, outcome, learned.payment_id, learned.news)
 
 
 def _parsed(item: InboxItem) -> Result:
@@ -207,30 +203,31 @@ def _names_new_ids(attempt: Attempt, result: Result) -> bool:
 
 def _about_enquiry(rt: Runtime, session: Session, item: InboxItem, enquiry: Enquiry) -> Reading:
     if item.path == TIMEOUT:
-        enquiries.settle(session, enquiry, "lost", "M-Pesa's queue timed out", rt.now())
-        return Reading(item.id or 0, "read", f"{enquiry.kind} query timed out")
+        enquiries.settle(session, enquiry, EnquiryState.LOST, "M-Pesa's queue timed out", rt.now())
+        return _was_read(item, f"{enquiry.kind} query timed out")
     if item.path != PAYOUT:
         return _held(item, "it came to the address of an STK callback, but answers a query")
-    if enquiry.state != "asked":
-        return Reading(item.id or 0, "read", f"{enquiry.kind} query was answered before")
-    if enquiry.kind == "status":
+    if enquiry.state != EnquiryState.ASKED:
+        return _was_read(item, f"{enquiry.kind} query was answered before")
+    if enquiry.kind == EnquiryKind.STATUS:
         return _about_status(rt, session, item, enquiry)
     answer = incoming.balance_result(item.body)
     match answer:
         case Doubt(reason):
             return _held(item, reason)
         case QuestionFailed(code, text):
-            enquiries.settle(session, enquiry, "failed", f"{text} ({code})", rt.now())
-            return Reading(item.id or 0, "read", f"balance query failed: {text} ({code})")
+            enquiries.settle(session, enquiry, EnquiryState.FAILED, f"{text} ({code})", rt.now())
+            return _was_read(item, f"balance query failed: {text} ({code})")
         case accounts:
-            enquiries.note_balances(session, accounts, "query", rt.now())
-            enquiries.settle(session, enquiry, "answered", f"{len(accounts)} accounts", rt.now())
-            return Reading(item.id or 0, "read", "balance noted")
+            enquiries.note_balances(session, accounts, ReadingSource.QUERY, rt.now())
+            enquiries.settle(session, enquiry, EnquiryState.ANSWERED, f"{len(accounts)} accounts", rt.now())
+            return _was_read(item, "balance noted")
 
 
 def _about_status(rt: Runtime, session: Session, item: InboxItem, enquiry: Enquiry) -> Reading:
     """The answer to "what became of this payout?": it passes through the same door as everything else."""
-    attempt = attempts.get(session, enquiry.attempt_id or 0)
+    assert enquiry.attempt_id is not None  # such a question is about a payout
+    attempt = attempts.get(session, enquiry.attempt_id)
     answer = incoming.status_result(item.body)
     if isinstance(answer, Doubt):
         return _held(item, answer.reason)
@@ -246,13 +243,13 @@ def _about_status(rt: Runtime, session: Session, item: InboxItem, enquiry: Enqui
         evidence, outcome = None, answer.reason
     else:
         evidence, outcome = answer, "M-Pesa knows what became of it"
-    enquiries.settle(session, enquiry, "answered", outcome, rt.now())
+    enquiries.settle(session, enquiry, EnquiryState.ANSWERED, outcome, rt.now())
     if evidence is None:
-        return Reading(item.id or 0, "read", outcome)
+        return _was_read(item, outcome)
     learned = learn_about(session, attempt, evidence, source=Source.QUERY, actor="listener", at=rt.now())
     if learned.disbelieved:
         return _held(item, learned.disbelieved, learned.payment_id)
-    return Reading(item.id or 0, "read", learned.state.value, learned.payment_id, learned.news)
+    return _was_read(item, learned.state.value, learned.payment_id, learned.news)
 
 
 def _no_record(
@@ -265,9 +262,13 @@ def _no_record(
     count = attempts.note_no_record(session, attempt, enquiry.asked_at, now + NO_RECORD_AGAIN)
     if proves_not_moved(count, attempt.created_at, enquiry.asked_at):
         text = f"M-Pesa said {count} times, minutes apart, that it knows of no such transaction."
-        return NotMoved("no_record", text), text
+        return NotMoved(NO_RECORD, text), text
     return None, f"no such transaction ({answer.code}), answer {count}: not enough to be sure"
 
 
 def _held(item: InboxItem, reason: str, payment_id: int | None = None) -> Reading:
-    return Reading(item.id or 0, "held", reason, payment_id)
+    return Reading(number_of(item), CallbackState.HELD, reason, payment_id)
+
+
+def _was_read(item: InboxItem, outcome: str, payment_id: int | None = None, news: bool = False) -> Reading:
+    return Reading(number_of(item), CallbackState.READ, outcome, payment_id, news)

@@ -17,6 +17,7 @@ from rentpay_cli.errors import WrongUse
 from rentpay_cli.flows.paybill import LookedUp, hold_change, look_up, refuse_second_change
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import journal, register
+from rentpay_cli.store.rows import number_of
 from rentpay_cli.store.tables import Owner, Property, Tenant
 
 MAX_NAME_LENGTH = 80
@@ -70,7 +71,7 @@ def add_property(
         created_at=rt.now(),
     )
     with rt.database.transaction() as session:
-        entry.owner_id = register.find(session, Owner, owner_reference).id or 0
+        entry.owner_id = number_of(register.find(session, Owner, owner_reference))
     if is_right is not None:
         looked_up = look_up(rt, entry.paybill)
         entry.paybill_name = looked_up.name if is_right(looked_up) else None
@@ -121,7 +122,7 @@ def edit_property(
     )
     with rt.database.transaction() as session:
         entry = register.find(session, Property, reference)
-        number, destination = entry.id or 0, _destination(entry, wanted)
+        number, destination = number_of(entry), _destination(entry, wanted)
         if owner_reference is not None:
             changes["owner_id"] = register.find(session, Owner, owner_reference).id
         if destination is None:
@@ -171,7 +172,7 @@ def _add(rt: Runtime, entry: Owner | Property | Tenant) -> int:
 def _added(rt: Runtime, session: Session, entry: Owner | Property | Tenant) -> int:
     register.add(session, entry)
     journal.write(session, rt.now(), rt.actor, f"{type(entry).__name__.lower()} added", **_told(entry))
-    return entry.id or 0
+    return number_of(entry)
 
 
 def _change(
@@ -184,7 +185,7 @@ def _change(
     journal.write(
         session, rt.now(), rt.actor, f"{type(entry).__name__.lower()} changed", before=before, after=_told(entry)
     )
-    return entry.id or 0
+    return number_of(entry)
 
 
 def _given(**fields: tuple[str | None, Callable[[str], Any]]) -> dict[str, Any]:

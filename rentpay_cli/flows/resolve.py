@@ -8,18 +8,20 @@ from datetime import datetime
 from sqlmodel import Session
 
 from rentpay_cli.core.attempt import ENDED, Direction, State
-from rentpay_cli.core.codes import Advice
-from rentpay_cli.core.evidence import Moved, NotMoved
+from rentpay_cli.core.callbacks import CallbackState
+from rentpay_cli.core.codes import RULED_NOT_PAID, Advice
+from rentpay_cli.core.evidence import Moved, NotMoved, Source
 from rentpay_cli.core.members import if_several
-from rentpay_cli.core.notices import OWNER
+from rentpay_cli.core.notices import OWNER, NoticeKind
 from rentpay_cli.core.payout import PayableStatus, PaymentStatus, Way
 from rentpay_cli.core.redact import printable
 from rentpay_cli.core.transfers import Transfer
 from rentpay_cli.daraja.incoming import receipt_of
 from rentpay_cli.errors import RuleRefused, WrongUse
-from rentpay_cli.flows.learn import Source, learn, payments_of
+from rentpay_cli.flows.learn import learn, payments_of
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, inbox, journal, notices, payments
+from rentpay_cli.store.rows import number_of
 from rentpay_cli.store.tables import Attempt, Payable
 from rentpay_cli.store.write import disbursements, holds, payables
 
@@ -121,9 +123,9 @@ def resolve(rt: Runtime, ruling: Ruling, asked: Question | None = None) -> State
         evidence = (
             Moved(ruling.receipt, None)
             if ruling.receipt
-            else NotMoved("ruling", f"Ruled not paid by {rt.actor}: {ruling.reason}")
+            else NotMoved(RULED_NOT_PAID, f"Ruled not paid by {rt.actor}: {ruling.reason}")
         )
-        learned = learn(session, about.id or 0, evidence, source=Source.RULING, actor=rt.actor, at=at)
+        learned = learn(session, number_of(about), evidence, source=Source.RULING, actor=rt.actor, at=at)
         if learned.disbelieved:
             raise RuleRefused(
                 f"The ruling on payment {ruling.payment_id} was not carried out: {learned.disbelieved}.",
@@ -137,7 +139,7 @@ def resolve(rt: Runtime, ruling: Ruling, asked: Question | None = None) -> State
 def _end_doubt(rt: Runtime, session: Session, attempt: Attempt, ruling: Ruling, at: datetime) -> None:
     """What was contrary about the attempt is dealt with: its findings, its held callbacks, the holds on its members."""
     verdict = "paid" if ruling.receipt else "not paid"
-    journal.close_findings(session, attempt.id, rt.actor, at, ruling.reason or f"ruled {verdict}")
+    journal.close_findings(session, number_of(attempt), rt.actor, at, ruling.reason or f"ruled {verdict}")
     inbox.settle_held(session, attempt.token_sha256, f"ruled {verdict}", ruling.payment_id, at)
     if attempt.disbursement_id is None:
         return
@@ -163,11 +165,12 @@ def _open_to_ruling(session: Session, ruling: Ruling) -> Attempt | Payable:
         return _may_rule(collection, ruling, failed=payment.status == PaymentStatus.FAILED.value)
     share = payables.share_of(session, ruling.payment_id)
     assert share is not None  # a payment that succeeded has one
-    payouts = attempts.of_payable(session, share.id or 0)
-    (share,) = payables.lock(session, [share.id or 0])
+    payouts = attempts.of_payable(session, number_of(share))
+    (share,) = payables.lock(session, [number_of(share)])
     doubtful = [each for each in payouts if _is_doubtful(session, each)]
     if ruling.attempt is not None:
-        return _is_read(session, _may_rule(_chosen(payouts, ruling), ruling, failed=True), ruling)
+        attempt = _may_rule(_chosen(payouts, ruling, ruling.attempt), ruling, failed=True)
+        return _is_read(session, attempt, ruling)
     if len(doubtful) > 1:
         raise _several(ruling, [payouts.index(each) + 1 for each in doubtful])
     if doubtful:
@@ -187,12 +190,12 @@ def _is_doubtful(session: Session, attempt: Attempt) -> bool:
         return True
     if attempt.state != State.NOT_MOVED:
         return False
-    return journal.is_contradicted(session, attempt.id or 0) or bool(inbox.open_about(session, attempt.token_sha256))
+    return journal.is_contradicted(session, number_of(attempt)) or bool(inbox.open_about(session, attempt.token_sha256))
 
 
 def _is_read(session: Session, attempt: Attempt, ruling: Ruling) -> Attempt:
     """Nobody rules on what M-Pesa may have told already."""
-    if "new" in inbox.open_about(session, attempt.token_sha256):
+    if CallbackState.NEW in inbox.open_about(session, attempt.token_sha256):
         raise RuleRefused(
             f"A callback about the payout of payment {ruling.payment_id} is not read yet.",
             "`rentpay serve-callbacks` reads it; if it does not run, start it. Then look again.",
@@ -201,8 +204,7 @@ def _is_read(session: Session, attempt: Attempt, ruling: Ruling) -> Attempt:
     return attempt
 
 
-def _chosen(payouts: list[Attempt], ruling: Ruling) -> Attempt:
-    number = ruling.attempt or 0
+def _chosen(payouts: list[Attempt], ruling: Ruling, number: int) -> Attempt:
     if not 1 <= number <= len(payouts):
         raise _nothing_to_rule(ruling.payment_id, f"its owner's share has no attempt {number}")
     return payouts[number - 1]
@@ -235,14 +237,14 @@ def _not_sent_from_here(rt: Runtime, session: Session, share: Payable, ruling: R
             f"See: rentpay status {ruling.payment_id}",
             code="ruling_refused",
         )
-    number = share.id or 0
+    number = number_of(share)
     members = payables.candidates(session, [number], at)
     cents = share.amount_cents
     transfer = Transfer(Way.PORTAL, members[0].destination, (number,), 0, cents, 0)
     made = disbursements.propose(session, transfer, members, at)
     disbursements.complete_by_hand(session, made, at, rt.actor, receipt=ruling.receipt, moved_at=at)
     for audience in OWNER:
-        notices.put(session, "completed", made, audience, at)
+        notices.put(session, NoticeKind.COMPLETED, made, audience, at)
     return State.MOVED
 
 
@@ -258,7 +260,8 @@ def _may_rule(attempt: Attempt, ruling: Ruling, *, failed: bool) -> Attempt:
 
 def _is_certain(session: Session, attempt: Attempt) -> None:
     """A failure that left doubt is ruled certain: what it was to pay may be sent again."""
-    disbursement = disbursements.get(session, attempt.disbursement_id or 0)
+    assert attempt.disbursement_id is not None  # there is nothing to rule on about rent that was not paid
+    disbursement = disbursements.get(session, attempt.disbursement_id)
     if disbursement.advice == Advice.SEND_AGAIN.value and not _is_doubtful(session, attempt):
         raise RuleRefused("It may be sent again already.", "Send it with: rentpay disburse", code="nothing_to_rule")
     disbursements.advise(session, disbursement, Advice.SEND_AGAIN.value)

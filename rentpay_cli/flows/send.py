@@ -24,22 +24,23 @@ from sqlmodel import Session
 from rentpay_cli.core.attempt import State
 from rentpay_cli.core.clock import eat_midnight
 from rentpay_cli.core.codes import Advice
-from rentpay_cli.core.evidence import Acknowledged, Refused, Unanswered
+from rentpay_cli.core.evidence import Acknowledged, Refused, Source, Unanswered
 from rentpay_cli.core.limits import REPEATED, SentToday, why_held
 from rentpay_cli.core.members import if_several
 from rentpay_cli.core.payout import WORDS, HoldKind, Refusal, Way, because
 from rentpay_cli.core.transfers import Transfer
 from rentpay_cli.errors import BadDatabase
 from rentpay_cli.flows.confirm import confirm_collection
-from rentpay_cli.flows.learn import Source, learn
+from rentpay_cli.flows.learn import learn
 from rentpay_cli.flows.why import Intended, plan
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, brake, journal, register, stops
 from rentpay_cli.store.engine import lock_payouts
 from rentpay_cli.store.guard import Candidate
-from rentpay_cli.store.rows import StaleWrite
+from rentpay_cli.store.rows import StaleWrite, number_of
 from rentpay_cli.store.tables import Owner, Payable
 from rentpay_cli.store.write import disbursements, holds, payables
+from rentpay_cli.store.write.payables import payment_of
 
 Reply: TypeAlias = Acknowledged | Refused | Unanswered
 
@@ -134,14 +135,15 @@ def claim(
     What its owner owes goes with it. `mended` is what a person vouches for; `began_at` is when the run began, in which
     the float may have run out.
     """
-    limits, payment_id = rt.settings.limits, 0
+    limits = rt.settings.limits
+    payment_id: int | None = None
     try:
         with rt.database.transaction() as session:
             lock_payouts(session, alone=limits.day_cents is not None or limits.owner_day_cents is not None)
             found = find(session)
             if found is None:
                 return None
-            payment_id, at = found.payment_id or 0, rt.now()
+            payment_id, at = payment_of(found), rt.now()
             own = rt.settings.short_code
             intended = intend(session, found, at, own=own, mended=mended, began_at=began_at)
             if isinstance(intended, NotSent):
@@ -154,7 +156,7 @@ def claim(
                 return _hold(rt, session, share, *held, at)
             return write_intention(rt, session, transfer, members, at)
     except (StaleWrite, IntegrityError) as error:  # the database knows better: something has the share
-        if isinstance(error, IntegrityError) and not disbursements.is_taken(error):
+        if payment_id is None or (isinstance(error, IntegrityError) and not disbursements.is_taken(error)):
             raise
         return NotSent(payment_id, Refusal.UNDER_WAY, WORDS[Refusal.UNDER_WAY])
 
@@ -173,9 +175,9 @@ def intend(
     `own` is the platform's short code.
     """
     debts = payables.lock_debts(session, share.owner_id)
-    numbers = [share.id or 0, *(debt.id or 0 for debt in debts)]
+    numbers = [number_of(share), *(number_of(debt) for debt in debts)]
     among = payables.candidates(session, numbers, at, began_at, own=own)
-    found = plan(among, share.id or 0, mended=mended)
+    found = plan(among, number_of(share), mended=mended)
     return found if isinstance(found, Intended) else _not_sent(session, share, found, at)
 
 
@@ -185,7 +187,7 @@ def _settle(
     """The owner owes more than the share: it settles a part of that, and no money moves."""
     number = disbursements.propose(session, transfer, members, at)
     disbursements.settle(session, number, at, rt.actor)
-    payment_id = share.payment_id or 0
+    payment_id = payment_of(share)
     owes_cents = -transfer.carried_cents
     journal.write(
         session,
@@ -200,7 +202,7 @@ def _settle(
 
 
 def _hold(rt: Runtime, session: Session, share: Candidate, kind: HoldKind, because: str, at: datetime) -> Held:
-    payment_id = share.payment_id or 0
+    payment_id = payment_of(share)
     holds.place(session, kind, because, rt.actor, at, payable_id=share.payable_id)
     journal.write(session, at, rt.actor, "payout held", payment_id=payment_id, reason=because)
     return Held(payment_id, because)
@@ -282,7 +284,7 @@ def _why_held(
     if reason and not holds.was_released(session, share.payable_id, HoldKind.LIMIT):
         return HoldKind.LIMIT, reason
     # Somebody, not M-Pesa, said that the rent came in or that an earlier payout did not go out.
-    if not payables.was_learned_by(session, share.payable_id, Source.RULING.value):
+    if not payables.was_learned_by(session, share.payable_id, Source.RULING):
         return None
     if not payables.looks_repeated(session, share.owner_id, amount_cents, at - timedelta(hours=24)):
         return None

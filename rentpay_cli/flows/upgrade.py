@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rentpay_cli.config import Settings
-from rentpay_cli.flows.verify import OnProgress, verify
+from rentpay_cli.flows.verify import OnProgress, does_not_fit, verify
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import backup, readonly, schema
+from rentpay_cli.store.place import sqlite_file
+from rentpay_cli.store.read.invariants import breaches
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -30,11 +32,9 @@ def upgrade(settings: Settings, on_progress: OnProgress = lambda *_: None) -> Up
 
 
 def _keep_older(settings: Settings) -> Path | None:
-    url = settings.database_url
-    before = readonly.revision(url)
-    if not url.startswith("sqlite") or before is None or before >= schema.CURRENT:
+    path, before = sqlite_file(settings.database_url), readonly.revision(settings.database_url)
+    if path is None or before is None or before >= schema.CURRENT:
         return None
-    path = Path(url.removeprefix("sqlite:///"))
     kept = path.with_name(f"{path.name}.before-upgrade-from-{before}")
     with backup.copied(path, kept) as copy:
         if backup.contents(copy, path, settings.environment).revision != before:
@@ -46,12 +46,15 @@ def _keep_older(settings: Settings) -> Path | None:
 def bring_up_to_date(url: str, settings: Settings, on_progress: OnProgress = lambda *_: None) -> schema.Upgrade:
     """Make the database, or bring it to the current schema in one transaction; raises `BadDatabase`.
 
-    An older one is verified by its journal at the end of the transaction; raises `NeedsAttention` if it does not fit.
+    An older one is verified by its journal at the end of the transaction, and its rows by each other; raises
+    `NeedsAttention` if something does not fit.
     """
 
     def proved(connection: Connection) -> None:
         rt = Runtime(settings)
         rt.reader = readonly.within(url, connection)
         verify(rt, on_progress=on_progress)
+        for breach in breaches(rt.reader):
+            raise does_not_fit(str(breach))
 
     return schema.create_or_upgrade(url, settings.environment, proved)

@@ -7,13 +7,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from rentpay_cli.core.journal import BEGINNING, WATCHED, Columns, Entry, changes_in, difference, settled, why_not_next
+from rentpay_cli.core.journal import BEGINNING, WATCHED, Columns, Entry, changes_in, difference, why_not_next
+from rentpay_cli.core.ledger import Fact, facts_of
 from rentpay_cli.core.money import show_kes
 from rentpay_cli.core.redact import printable
 from rentpay_cli.errors import NeedsAttention, WrongUse
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import derived, report_reads
+from rentpay_cli.store import derived
 from rentpay_cli.store.derived import Derived
+from rentpay_cli.store.read import ledger
 
 OnProgress = Callable[[int, int], None]
 """Told how many entries and rows of how many were read."""
@@ -66,7 +68,7 @@ def verify(rt: Runtime, kept: Head | None = None, on_progress: OnProgress = lamb
         with rt.reader.snapshot():
             step = _steps(on_progress, derived.size(rt.reader))
             newest = _check_chain(rt, told, kept, step)
-            sums: Counter[str] = Counter()
+            sums: Counter[Fact] = Counter()
             rows = {table: _check_table(rt, told, table, sums, step) for table in WATCHED}
             _check_sums(rt, sums)
     finally:
@@ -80,9 +82,9 @@ def _check_chain(rt: Runtime, told: Derived, kept: Head | None, step: Callable[[
     for entry in derived.entries(rt.reader):
         why = why_not_next(before, entry)
         if why:
-            raise _does_not_fit(why)
+            raise does_not_fit(why)
         if kept is not None and kept.number == entry.id and kept.hash != entry.hash:
-            raise _does_not_fit(
+            raise does_not_fit(
                 f"Entry {entry.id} of the journal is not the one whose hash was kept: "
                 "the journal was rewritten at it or before it."
             )
@@ -91,12 +93,12 @@ def _check_chain(rt: Runtime, told: Derived, kept: Head | None, step: Callable[[
             for table, number, columns in changes_in(entry):
                 told.tell(table, number, columns)
         except (AttributeError, TypeError, ValueError) as error:
-            raise _does_not_fit(f"Entry {entry.id} of the journal cannot be read: its detail is damaged.") from error
+            raise does_not_fit(f"Entry {entry.id} of the journal cannot be read: its detail is damaged.") from error
         before = entry
         step()
     newest = Head(before.id, before.hash) if before else Head(0, BEGINNING)
     if not found:
-        raise _does_not_fit(_why_head_is_missing(kept, newest))
+        raise does_not_fit(_why_head_is_missing(kept, newest))
     return newest
 
 
@@ -107,42 +109,43 @@ def _why_head_is_missing(kept: Head | None, newest: Head) -> str:
     return "No entry of the journal has the hash that was kept: the journal was cut off or rewritten since."
 
 
-def _check_table(rt: Runtime, told: Derived, table: str, sums: Counter[str], step: Callable[[], None]) -> int:
+def _check_table(rt: Runtime, told: Derived, table: str, sums: Counter[Fact], step: Callable[[], None]) -> int:
     """Compare a table with what was told of it, both by number, and return how many rows it has."""
     count, stated = 0, told.rows(table)
     number, columns = next(stated, _NO_MORE)
     for row in derived.table_rows(rt.reader, table):
         if number is not None and number < row["id"]:
-            raise _does_not_fit(_gone(table, number))
+            raise does_not_fit(_gone(table, number))
         if number != row["id"]:
-            raise _does_not_fit(
+            raise does_not_fit(
                 f"{_name(table, row['id'])} does not fit: it is in the database, but not in the journal."
             )
         why = difference(table, columns, row)
         if why:
-            raise _does_not_fit(f"{_name(table, number)} does not fit: {why}.")
-        sums.update(settled(table, columns))
+            raise does_not_fit(f"{_name(table, number)} does not fit: {why}.")
+        for fact, cents in facts_of(table, columns, told.row):
+            sums[fact] += cents
         number, columns = next(stated, _NO_MORE)
         count += 1
         step()
     if number is not None:
-        raise _does_not_fit(_gone(table, number))
+        raise does_not_fit(_gone(table, number))
     return count
 
 
 _NO_MORE: tuple[None, Columns] = (None, {})
 
 
-def _check_sums(rt: Runtime, sums: Counter[str]) -> None:
+def _check_sums(rt: Runtime, sums: Counter[Fact]) -> None:
     """The books that reports show are drawn up from sums over the tables; they must be the sums over the journal."""
     day = derived.day_that_differs(rt.reader)
     if day is not None:
-        raise _does_not_fit(f"What is kept as earned on the day {day} is not what its disbursements add up to.")
-    for name, cents in report_reads.ledger_facts(rt.reader).items():
-        if int(cents) != sums[name]:
-            words = name.removesuffix("_cents").replace("_", " ")
-            by_journal, by_tables = show_kes(sums[name]), show_kes(int(cents))
-            raise _does_not_fit(f"The books differ: {words}: {by_journal} by the journal, {by_tables} by the tables.")
+        raise does_not_fit(f"What is kept as earned on the day {day} is not what its disbursements add up to.")
+    by_tables = ledger.read_facts(rt.reader)
+    for fact in Fact:
+        if by_tables[fact] != sums[fact]:
+            words, ours, theirs = fact.value.replace("_", " "), show_kes(sums[fact]), show_kes(by_tables[fact])
+            raise does_not_fit(f"The books differ: {words}: {ours} by the journal, {theirs} by the tables.")
 
 
 def _gone(table: str, number: int) -> str:
@@ -156,7 +159,8 @@ def _name(table: str, number: int | None) -> str:
     return f"{_NAMES.get(table, table.replace('_', ' ')).capitalize()} {number}"
 
 
-def _does_not_fit(what: str) -> NeedsAttention:
+def does_not_fit(what: str) -> NeedsAttention:
+    """The error that something in the database cannot be as it is."""
     return NeedsAttention(
         what,
         "Somebody or something changed the database other than by rentpay. Keep the file as it is, stop payouts "

@@ -15,16 +15,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rentpay_cli.core.brake import WORDS
+from rentpay_cli.core.callbacks import CallbackState
 from rentpay_cli.errors import RentpayError
 from rentpay_cli.flows.brake import Run, Sender, may_begin_by_itself
 from rentpay_cli.flows.chase import chase
 from rentpay_cli.flows.disburse import due
 from rentpay_cli.flows.notices import tell
-from rentpay_cli.flows.read_inbox import TOGETHER, read_inbox
+from rentpay_cli.flows.read_inbox import read_inbox
 from rentpay_cli.notifier import Notifier
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import signs
-from rentpay_cli.store.inbox import Reading
+from rentpay_cli.store.inbox import TOGETHER, Reading
 
 LONGEST_PAUSE_SECONDS = 30.0
 READ_AT_ONCE = 200
@@ -40,7 +41,7 @@ def round_of_work(rt: Runtime, log: Log, payer: Payer | None = None) -> int:
     readings = _read(rt)
     for reading in readings:
         log(
-            "callback held" if reading.state == "held" else "callback read",
+            "callback held" if reading.state is CallbackState.HELD else "callback read",
             payment=reading.payment_id,
             callback=reading.item_id,
             outcome=reading.outcome,

@@ -12,6 +12,7 @@ from sqlmodel import Session, SQLModel, col, func, select
 
 from rentpay_cli.core.attempt import ENDED, Direction, State
 from rentpay_cli.core.chase import first_check
+from rentpay_cli.core.evidence import Source
 from rentpay_cli.store.rows import Rows, locking
 from rentpay_cli.store.tables import Attempt, Disbursement, DisbursementMember
 
@@ -134,7 +135,7 @@ _OTHERS_WITH_IDS = select(*(_TABLE.c[name] for name in _UNIQUE_IDS)).where(
 )
 
 
-def ids_in_use(session: Session, ids: dict[str, object], attempt_id: int | None) -> list[str]:
+def ids_in_use(session: Session, ids: dict[str, object], attempt_id: int) -> list[str]:
     """Which of M-Pesa's ids, by name, already belong to another attempt."""
     named = {name: ids.get(name) for name in _UNIQUE_IDS}
     if not any(named.values()):
@@ -169,9 +170,9 @@ _GONE_THROUGH = (
 )
 
 
-def went_through_after(session: Session, moment: datetime, *, not_by: str) -> bool:
+def went_through_after(session: Session, moment: datetime, *, not_by: Source) -> bool:
     """Whether a payout that began after the moment is known to be paid, by something other than `not_by`."""
-    return session.execute(_GONE_THROUGH, {"moment": moment, "not_by": not_by}).first() is not None
+    return session.execute(_GONE_THROUGH, {"moment": moment, "not_by": not_by.value}).first() is not None
 
 
 _FATE = select(_TABLE.c.state, _TABLE.c.code).where(_TABLE.c.id == bindparam("attempt"))

@@ -135,7 +135,7 @@ def locked(path: Path) -> Iterator[None]:
     Every process that has the database open holds a lock on it, also while it does nothing. A file that is too damaged
     to be opened cannot be locked, and is not.
     """
-    if not is_sqlite(path):  # SQLite would throw away the log beside it
+    if not is_database(path):  # SQLite would throw away the log beside it
         yield
         return
     with closing(sqlite3.connect(path, timeout=1, isolation_level=None)) as connection:
@@ -144,7 +144,7 @@ def locked(path: Path) -> Iterator[None]:
             connection.execute("PRAGMA journal_mode=DELETE")
             connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.DatabaseError as error:
-            if "locked" in str(error):
+            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise RuleRefused(
                     f"The database {path} is in use.", "Stop `rentpay serve-callbacks` first.", code="in_use"
                 ) from error
@@ -152,7 +152,7 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def is_sqlite(path: Path) -> bool:
+def is_database(path: Path) -> bool:
     """Whether the file says of itself that it is an SQLite database."""
     if not path.exists():
         return False

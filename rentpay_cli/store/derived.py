@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 
 from rentpay_cli.core.journal import WATCHED, Columns, Entry
-from rentpay_cli.store.predicates import EARNED_BY_DAY
+from rentpay_cli.store.predicates import DAYS_THAT_DIFFER
 from rentpay_cli.store.readonly import Reader, Row
 
 PAGE = 2_000
@@ -37,6 +37,8 @@ class Derived:
             self._put_down()
 
     def _put_down(self) -> None:
+        if not self._in_hand:
+            return
         rows = [(*row, json.dumps(columns)) for row, columns in sorted(self._in_hand.items(), key=lambda item: item[0])]
         self._file.execute("BEGIN")
         self._file.executemany(
@@ -53,6 +55,12 @@ class Derived:
         query = "SELECT number, columns FROM told WHERE kind = ? ORDER BY number"
         for number, columns in self._file.execute(query, (table,)):
             yield number, json.loads(columns)
+
+    def row(self, table: str, number: int) -> Columns:
+        """One row as it was told; it has no columns if it was not told."""
+        self._put_down()
+        found = self._file.execute("SELECT columns FROM told WHERE kind = ? AND number = ?", (table, number)).fetchone()
+        return {} if found is None else dict(json.loads(found[0]))
 
     def close(self) -> None:
         """Forget everything."""
@@ -91,16 +99,7 @@ def size(reader: Reader) -> int:
     return int(row["n"]) if row else 0
 
 
-_KEPT = """
-    SELECT day, disbursements, payments, collected_cents, fee_cents, amount_cents, charge_cents, charges_not_told
-      FROM revenue_day
-"""
-
-
 def day_that_differs(reader: Reader) -> int | None:
     """The first day whose kept sums are not the sums over its disbursements, or None."""
-    row = reader.one(
-        f"SELECT day FROM (SELECT * FROM ({_KEPT} EXCEPT {EARNED_BY_DAY}) AS more"
-        f" UNION SELECT * FROM ({EARNED_BY_DAY} EXCEPT {_KEPT}) AS less) AS differing ORDER BY day LIMIT 1"
-    )
+    row = reader.one(f"{DAYS_THAT_DIFFER} ORDER BY day LIMIT 1")
     return None if row is None else int(row["day"])

@@ -172,13 +172,21 @@ def _open_sqlite(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # we begin transactions ourselves, IMMEDIATE
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+        # Without recursive triggers INSERT OR REPLACE deletes a row and asks none of those that keep it.
+        pragmas = (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "recursive_triggers=ON",
+            "secure_delete=ON",
+        )
+        for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
         took = [
             connection.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("journal_mode", "synchronous", "foreign_keys")
+            for name in ("journal_mode", "synchronous", "foreign_keys", "recursive_triggers")
         ]
-        if took != ["wal", 2, 1]:
+        if took != ["wal", 2, 1, 1]:
             raise BadDatabase(
                 f"SQLite did not take the settings that keep money safe (it runs with {took}).",
                 "Put the database on a local disk: network folders cannot do this.",

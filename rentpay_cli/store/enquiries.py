@@ -7,13 +7,21 @@ from datetime import datetime
 
 from sqlmodel import Session, select
 
+from rentpay_cli.core.callbacks import EnquiryKind, EnquiryState
+from rentpay_cli.core.float_reading import ReadingSource
 from rentpay_cli.store.attempts import token_sha256
 from rentpay_cli.store.tables import BalanceReading, Enquiry
 
 
-def ask(session: Session, kind: str, token: str, at: datetime, attempt_id: int | None = None) -> Enquiry:
+def ask(session: Session, kind: EnquiryKind, token: str, at: datetime, attempt_id: int | None = None) -> Enquiry:
     """Write down a question before it is sent."""
-    enquiry = Enquiry(kind=kind, attempt_id=attempt_id, token_sha256=token_sha256(token), asked_at=at)
+    enquiry = Enquiry(
+        kind=kind.value,
+        attempt_id=attempt_id,
+        token_sha256=token_sha256(token),
+        state=EnquiryState.ASKED.value,
+        asked_at=at,
+    )
     session.add(enquiry)
     session.flush()
     return enquiry
@@ -24,15 +32,17 @@ def by_token(session: Session, digest: str) -> Enquiry | None:
     return session.exec(select(Enquiry).where(Enquiry.token_sha256 == digest).with_for_update(key_share=True)).first()
 
 
-def settle(session: Session, enquiry: Enquiry, state: str, outcome: str, at: datetime) -> None:
-    """Write down what became of a question: `answered`, `refused`, `failed` or `lost`."""
-    enquiry.state = state
+def settle(session: Session, enquiry: Enquiry, state: EnquiryState, outcome: str, at: datetime) -> None:
+    """Write down what became of a question, and in words."""
+    enquiry.state = state.value
     enquiry.outcome = outcome
     enquiry.answered_at = at
     session.add(enquiry)
 
 
-def note_balances(session: Session, accounts: Iterable[tuple[str, int, int]], source: str, at: datetime) -> None:
+def note_balances(
+    session: Session, accounts: Iterable[tuple[str, int, int]], source: ReadingSource, at: datetime
+) -> None:
     """Keep what M-Pesa said that accounts hold (name, current cents, available cents)."""
     for account, current_cents, available_cents in accounts:
         session.add(
@@ -40,7 +50,7 @@ def note_balances(session: Session, accounts: Iterable[tuple[str, int, int]], so
                 account=account,
                 current_cents=current_cents,
                 available_cents=available_cents,
-                source=source,
+                source=source.value,
                 read_at=at,
             )
         )

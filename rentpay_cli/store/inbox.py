@@ -16,11 +16,13 @@ from sqlalchemy import BindParameter, bindparam, insert, text, union_all, update
 from sqlmodel import Session, SQLModel, col, select
 
 from rentpay_cli.core.blank import without_credential
+from rentpay_cli.core.callbacks import CallbackState
 from rentpay_cli.core.clock import to_milliseconds
 from rentpay_cli.core.redact import redact
 from rentpay_cli.store import chain, journal, signs
 from rentpay_cli.store.attempts import token_sha256
 from rentpay_cli.store.engine import Database
+from rentpay_cli.store.rows import number_of
 from rentpay_cli.store.tables import InboxItem
 
 STRANGERS_BUDGET_BYTES = 16 * 1024 * 1024
@@ -34,10 +36,10 @@ Arrival: TypeAlias = tuple[str, str | None, str | None, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What became of one callback: `read` or `held`, and in words."""
+    """What became of one callback, and in words."""
 
     item_id: int
-    state: str
+    state: CallbackState
     outcome: str
     payment_id: int | None = None
     news: bool = False
@@ -74,7 +76,7 @@ def _row(path: str, token: str | None, source_ip: str | None, body: bytes, at: d
         "body": kept,
         "body_bytes": len(kept),
         "received_at": at,
-        "state": "new",
+        "state": CallbackState.NEW.value,
         _HAD_CREDENTIAL: kept is not body,
     }
 
@@ -171,6 +173,19 @@ _CLAIM_OLDEST = (
 _MARK = update(_INBOX).where(_INBOX.c.id == bindparam("item_id"))
 
 
+TOGETHER = 5
+
+
+def together(database: Database) -> int:
+    """How many callbacks may share a transaction.
+
+    On SQLite few, so that the listener soon has its turn, and enough that the commits are not most of it. On PostgreSQL
+    one: whoever holds the rows of some payments and waits for those of another could wait for somebody who waits for
+    him.
+    """
+    return TOGETHER if database.is_sqlite else 1
+
+
 def claim_unread(session: Session, count: int, after: int = 0) -> list[InboxItem]:
     """The oldest callbacks that nobody has read yet, ours until the transaction ends; not those of another worker."""
     return list(session.execute(_CLAIM_OLDEST, {"count": count, "after": after}).scalars())
@@ -190,7 +205,7 @@ def find(session: Session, item_id: int) -> InboxItem | None:
 
 def release(session: Session, item: InboxItem) -> None:
     """Let a callback be read again, as if nobody had read it."""
-    item.state, item.outcome, item.read_at = "new", None, None
+    item.state, item.outcome, item.read_at = CallbackState.NEW.value, None, None
     session.add(item)
 
 
@@ -206,23 +221,23 @@ _OPEN_BY_TOKEN = select(InboxItem.state).where(
 )
 
 
-def open_about(session: Session, token_sha256: str) -> set[str]:
+def open_about(session: Session, token_sha256: str) -> set[CallbackState]:
     """In which states callbacks to an address are that nobody has understood yet: `new`, `held`."""
-    return set(session.execute(_OPEN_BY_TOKEN, {"digest": token_sha256}).scalars())
+    return {CallbackState(state) for state in session.execute(_OPEN_BY_TOKEN, {"digest": token_sha256}).scalars()}
 
 
 def settle_held(session: Session, token_sha256: str, outcome: str, payment_id: int | None, at: datetime) -> None:
     """Mark what is held of the callbacks to an address as read: a person has ruled on what they are about."""
     held = session.execute(_HELD_BY_TOKEN, {"digest": token_sha256}).scalars().all()
     if held:
-        mark(session, [Reading(item.id or 0, "read", outcome, payment_id) for item in held], at)
+        mark(session, [Reading(number_of(item), CallbackState.READ, outcome, payment_id) for item in held], at)
 
 
 def mark(session: Session, readings: Sequence[Reading], at: datetime) -> list[Reading]:
     """Write down what became of callbacks, here and in the journal; the same, without what may not be written."""
     readings = [replace(each, outcome=redact(each.outcome)) for each in readings]  # it may be the body's own words
     marks = [
-        {"state": each.state, "outcome": each.outcome, "read_at": at, "payment_id": each.payment_id}
+        {"state": each.state.value, "outcome": each.outcome, "read_at": at, "payment_id": each.payment_id}
         for each in readings
     ]
     session.execute(_MARK, [{"item_id": each.item_id, **mark} for each, mark in zip(readings, marks, strict=True)])

@@ -10,8 +10,10 @@ from sqlalchemy import insert, text
 from sqlmodel import Session, SQLModel, col, delete, select, update
 
 from rentpay_cli.core.clock import to_milliseconds
+from rentpay_cli.core.health import Trouble
 from rentpay_cli.core.members import payments_in_words
-from rentpay_cli.core.notices import Audience
+from rentpay_cli.core.notices import Audience, NoticeKind, NoticeState
+from rentpay_cli.core.payout import PayableKind
 from rentpay_cli.core.redact import redact
 from rentpay_cli.store.engine import lock_while_deciding
 from rentpay_cli.store.tables import Disbursement, DisbursementMember, Notice, Owner, Payable, Payment, Property
@@ -24,16 +26,23 @@ LOST_AFTER = timedelta(minutes=10)
 _PUT = insert(SQLModel.metadata.tables["notice"])
 
 
-def put(session: Session, kind: str, subject: int, audience: Audience, at: datetime, words: str | None = None) -> None:
+def put(
+    session: Session,
+    kind: NoticeKind | Trouble,
+    subject: int,
+    audience: Audience,
+    at: datetime,
+    words: str | None = None,
+) -> None:
     """Add news that has not been told; what it is about (`kind` and `subject`) may be news once."""
     session.execute(
         _PUT,
         {
-            "kind": kind,
+            "kind": kind.value,
             "subject": subject,
             "audience": audience.value,
             "words": redact(words) if words else None,
-            "state": "new",
+            "state": NoticeState.NEW.value,
             "created_at": at,
             "next_try_at": at,
         },
@@ -63,7 +72,8 @@ def put_stuck(session: Session, at: datetime, payout_age: timedelta, collection_
         },
     ).all()
     for row in rows:
-        put(session, "stuck", row.id, Audience.OPERATOR, at, _stuck(session, row.payment_id, row.disbursement_id))
+        words = _stuck(session, row.payment_id, row.disbursement_id)
+        put(session, NoticeKind.STUCK, row.id, Audience.OPERATOR, at, words)
     return len(rows)
 
 
@@ -80,10 +90,10 @@ def _stuck(session: Session, payment_id: int | None, disbursement_id: int | None
     return f"{whose}: M-Pesa has not said what became of the payout to {owner}. rentpay status {about[0]}"
 
 
-def put_once(session: Session, kind: str, subject: int, at: datetime, words: str) -> None:
+def put_once(session: Session, kind: Trouble, subject: int, at: datetime, words: str) -> None:
     """Add news for the operator unless it was news before."""
     lock_while_deciding(session, "notices")
-    if session.exec(select(Notice.id).where(Notice.kind == kind, Notice.subject == subject)).first() is None:
+    if session.exec(select(Notice.id).where(Notice.kind == kind.value, Notice.subject == subject)).first() is None:
         put(session, kind, subject, Audience.OPERATOR, at, words)
 
 
@@ -91,7 +101,7 @@ def claim(session: Session, audience: Audience, created_before: datetime, now: d
     """News that is due to be told, ours from now on: nobody else tells it, even if we die over it."""
     query = (
         select(Notice)
-        .where(Notice.state == "new", Notice.audience == audience.value)
+        .where(Notice.state == NoticeState.NEW.value, Notice.audience == audience.value)
         .where(col(Notice.next_try_at) <= now, col(Notice.created_at) <= created_before)
         .order_by(col(Notice.id))
         .limit(limit)
@@ -99,23 +109,28 @@ def claim(session: Session, audience: Audience, created_before: datetime, now: d
     )
     found = list(session.exec(query))
     for notice in found:
-        notice.state, notice.tries, notice.changed_at = "sending", notice.tries + 1, now
+        notice.state, notice.tries, notice.changed_at = NoticeState.SENDING.value, notice.tries + 1, now
         session.add(notice)
     session.flush()
     return found
 
 
+def drop(session: Session, notice: Notice) -> None:
+    """Remove news of which nobody is to be told."""
+    session.delete(notice)
+
+
 def settle(
     session: Session,
     notice_ids: Sequence[int],
-    state: str,
+    state: NoticeState,
     at: datetime,
     *,
     problem: str | None = None,
     next_try_at: datetime | None = None,
 ) -> None:
-    """Write down what became of notices: `sent`, `failed`, or `new` to be tried again later."""
-    changes: dict[str, Any] = {"state": state, "changed_at": at, "problem": problem}
+    """Write down what became of notices; what is `new` again is tried again later."""
+    changes: dict[str, Any] = {"state": state.value, "changed_at": at, "problem": problem}
     if next_try_at is not None:
         changes["next_try_at"] = next_try_at
     session.execute(update(Notice).where(col(Notice.id).in_(notice_ids)).values(**changes))
@@ -125,8 +140,8 @@ def give_up_lost(session: Session, now: datetime) -> None:
     """Mark what a process that died may or may not have sent; it is not sent again."""
     session.execute(
         update(Notice)
-        .where(col(Notice.state) == "sending", col(Notice.changed_at) < now - LOST_AFTER)
-        .values(state="unknown", changed_at=now, problem="rentpay ended while it was being sent")
+        .where(col(Notice.state) == NoticeState.SENDING.value, col(Notice.changed_at) < now - LOST_AFTER)
+        .values(state=NoticeState.UNKNOWN.value, changed_at=now, problem="rentpay ended while it was being sent")
     )
 
 
@@ -134,7 +149,9 @@ def forget(session: Session, audience: Audience, created_before: datetime) -> No
     """Remove what waits and was made before the moment: nobody wants to be told, or it is no news any more."""
     session.execute(
         delete(Notice).where(
-            col(Notice.state) == "new", col(Notice.audience) == audience.value, col(Notice.created_at) < created_before
+            col(Notice.state) == NoticeState.NEW.value,
+            col(Notice.audience) == audience.value,
+            col(Notice.created_at) < created_before,
         )
     )
 
@@ -147,7 +164,11 @@ def about_disbursement(session: Session, disbursement_id: int) -> tuple[Owner, D
         .join(Payable, col(Payable.payment_id) == col(Payment.id))
         .join(DisbursementMember, col(DisbursementMember.payable_id) == col(Payable.id))
         .where(DisbursementMember.disbursement_id == disbursement_id)
-        .where(Payable.kind == "share", Payment.property_id == Property.id)
+        .where(Payable.kind == PayableKind.SHARE.value, Payment.property_id == Property.id)
         .order_by(col(Payment.id))
     )
-    return session.get_one(Owner, disbursement.owner_id), disbursement, [(number or 0, name) for number, name in paid]
+    return (
+        session.get_one(Owner, disbursement.owner_id),
+        disbursement,
+        [(number, name) for number, name in paid if number is not None],
+    )

@@ -45,6 +45,12 @@ def lock(session: Session, numbers: Sequence[int]) -> None:
     _PAYMENTS.lock(session, numbers)
 
 
+def add(session: Session, payment: Payment) -> None:
+    """Add a payment: rent that is asked for, or that came by itself."""
+    session.add(payment)
+    session.flush()
+
+
 def move(session: Session, payment: Payment, to: PaymentStatus, **changes: Any) -> None:
     """Move the payment from the status we saw to another; raises `StaleWrite` if it is no longer there."""
     changes["status"] = to.value
@@ -66,4 +72,8 @@ def earlier_pushes(session: Session, phone: str, since: datetime) -> list[Earlie
         .order_by(col(Payment.id).desc())
         .limit(200)
     ).all()
-    return [EarlierPush(payment or 0, prop, State(state), asked_at) for payment, prop, state, asked_at in rows]
+    return [
+        EarlierPush(payment_id, property_id, State(state), asked_at)
+        for payment_id, property_id, state, asked_at in rows
+        if payment_id is not None
+    ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from rentpay_cli.core.findings import CONTRARY
 from rentpay_cli.core.phone import parse_phone
 
 OPEN = "y.status IN ('pending','failed','processing')"
@@ -34,11 +35,13 @@ IS_HELD = f"EXISTS ({HOLDS})"
 IS_STOPPED = """EXISTS (SELECT 1 FROM payout_stop s WHERE s.in_force = 1
     AND (s.owner_id IS NULL OR s.owner_id = y.owner_id))"""
 
+_CONTRARY = ",".join(f"'{kind}'" for kind in CONTRARY)
+_IS_CONTRARY = f"f.kind IN ({_CONTRARY}) AND f.closed_at IS NULL"
 _EARLIER = """FROM disbursement_member m JOIN attempt a ON a.disbursement_id = m.disbursement_id
     WHERE m.payable_id = y.id"""
 IS_CONTRADICTED = f"""(
     EXISTS (SELECT 1 {_EARLIER} AND EXISTS (SELECT 1 FROM finding f
-        WHERE f.attempt_id = a.id AND f.kind = 'contradiction' AND f.closed_at IS NULL))
+        WHERE f.attempt_id = a.id AND {_IS_CONTRARY}))
     OR EXISTS (SELECT 1 {_EARLIER} AND EXISTS (SELECT 1 FROM inbox b
         WHERE b.token_sha256 = a.token_sha256 AND b.state IN ('new','held')))
     OR EXISTS (SELECT 1 {_EARLIER} AND EXISTS (SELECT 1 FROM enquiry q JOIN inbox b ON b.token_sha256 = q.token_sha256
@@ -56,7 +59,7 @@ IS_DESTINATION_KNOWN = """(y.paybill IS NULL OR EXISTS (SELECT 1 FROM known_dest
 _REFUNDS = "FROM refund r WHERE r.money_in_id = p.money_in_id"
 IS_REFUND_UNDER_WAY = f"EXISTS (SELECT 1 {_REFUNDS} AND r.status IN ('proposed','processing'))"
 IS_REFUND_CONTRADICTED = f"""EXISTS (SELECT 1 {_REFUNDS} AND EXISTS (SELECT 1 FROM attempt a WHERE a.refund_id = r.id
-    AND (EXISTS (SELECT 1 FROM finding f WHERE f.attempt_id = a.id AND f.kind = 'contradiction' AND f.closed_at IS NULL)
+    AND (EXISTS (SELECT 1 FROM finding f WHERE f.attempt_id = a.id AND {_IS_CONTRARY})
         OR EXISTS (SELECT 1 FROM inbox b WHERE b.token_sha256 = a.token_sha256 AND b.state IN ('new','held')))))"""
 
 HAS_RECEIPT = "(i.id IS NULL OR i.way NOT IN ('stk','paybill') OR i.receipt IS NOT NULL)"
@@ -71,7 +74,7 @@ EARNED_BESIDES = (
     f"""
     SELECT p.owner_id, p.property_id, y.booked_day AS day, {_OF_PAYMENT.format(sign="")}
       FROM payable y JOIN payment p ON p.id = y.payment_id
-     WHERE y.kind = 'share' AND y.amount_cents = 0 AND {_IS_PLATFORMS}
+     WHERE y.kind = 'share' AND y.amount_cents = 0 AND y.id > 0 AND {_IS_PLATFORMS}
     """,
     f"""
     SELECT p.owner_id, p.property_id, y.booked_day AS day, {_OF_PAYMENT.format(sign="-")}
@@ -88,7 +91,10 @@ EARNED_BESIDES = (
       FROM payment p WHERE p.status = 'reversed' AND p.share_cents = 0 AND {_IS_PLATFORMS}
     """,
 )
-"""What was earned, or taken back, by other than a transfer: as the triggers of `migrations/totals.py` sum it up."""
+"""What was earned, or taken back, by other than a transfer: as the triggers of `migrations/totals.py` sum it up.
+
+That a number is more than 0 lets SQLite take the index of the shares of nothing instead of that of all shares.
+"""
 
 
 _OF_TRANSFERS = """
@@ -109,6 +115,16 @@ EARNED_BY_DAY = f"""
       FROM ({_OF_TRANSFERS} {_BESIDES}) AS earned GROUP BY day
 """
 """What `revenue_day` keeps, from what it is made of."""
+_SUMS_OF_A_DAY = (
+    *("disbursements", "payments", "collected_cents", "fee_cents", "amount_cents", "charge_cents", "charges_not_told"),
+)
+DAYS_THAT_DIFFER = f"""
+    SELECT day FROM (SELECT day, {", ".join(_SUMS_OF_A_DAY)} FROM revenue_day
+                      UNION ALL SELECT day, {", ".join(f"-{each}" for each in _SUMS_OF_A_DAY)}
+                                  FROM ({EARNED_BY_DAY}) AS by_day) AS kept_less_earned
+     GROUP BY day HAVING {" OR ".join(f"sum({each}) <> 0" for each in _SUMS_OF_A_DAY)}
+"""
+"""The days whose kept sums are not those of what they are made of."""
 
 
 def who_is_meant(kind: str, reference: str) -> Iterator[tuple[str, dict[str, Any]]]:

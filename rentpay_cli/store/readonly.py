@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from rentpay_cli.errors import BadDatabase
 from rentpay_cli.store import schema
+from rentpay_cli.store.place import sqlite_file
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -190,7 +191,7 @@ def existing(url: str, environment: str) -> Reader | None:
 
 def no_database(url: str, environment: str) -> BadDatabase:
     """The error for a database that is not there, which names those that are there under another name."""
-    path = Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite") else None
+    path = sqlite_file(url)
     make = "If the settings are right, make it with `rentpay init`, or `rentpay database upgrade`."
     others = ", ".join(str(other) for other in _beside(path)) if path else ""
     hint = f"There is {others}: is MPESA_ENVIRONMENT right? {make}" if others else make
@@ -221,9 +222,9 @@ def open_unchecked(url: str, *, untouched: bool = False) -> Reader | None:
     SQLite mends what a crash has left half done unless its files are to stay `untouched`.
     """
     try:
-        if not url.startswith("sqlite"):
+        path = sqlite_file(url)
+        if path is None:
             return Reader(url, _Postgresql(url))
-        path = Path(url.removeprefix("sqlite:///"))
         if path.is_symlink():  # it would be written through, to wherever somebody lets it lead
             hint = "Let RENTPAY_DATABASE_URL name the file itself."
             raise BadDatabase(f"The database {path} is a symbolic link.", hint)

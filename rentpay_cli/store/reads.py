@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from rentpay_cli.core.callbacks import CallbackState
+from rentpay_cli.core.findings import TABLE as FINDINGS
+from rentpay_cli.core.findings import FindingKind
 from rentpay_cli.core.nearest import MOST_NAMES
+from rentpay_cli.core.notices import NoticeState
 from rentpay_cli.store import predicates
 from rentpay_cli.store.predicates import who_is_meant
 from rentpay_cli.store.readonly import Reader, Row, where_all
@@ -160,20 +164,23 @@ def _transfers(reader: Reader, condition: str, **values: Any) -> list[Row]:
 
 
 def open_findings(reader: Reader, payment_id: int) -> list[Row]:
-    """What does not fit about a payment, or a transfer of its share, and is still for a person to look at."""
-    return list(
-        reader.rows(
-            """
-            SELECT id, kind, text, found_at FROM finding
-             WHERE closed_at IS NULL AND (payment_id = :id OR attempt_id IN (
-                   SELECT a.id FROM payable y JOIN disbursement_member m ON m.payable_id = y.id
-                     JOIN attempt a ON a.disbursement_id = m.disbursement_id
-                    WHERE y.payment_id = :id AND y.kind = 'share'))
-             ORDER BY id
-            """,
-            id=payment_id,
-        )
-    )
+    """What does not fit about a payment, or a transfer of its share, and is still for a person to look at.
+
+    With what it means, and what deals with it.
+    """
+    query = """
+        SELECT id, kind, text FROM finding
+         WHERE closed_at IS NULL AND (payment_id = :id OR attempt_id IN (
+               SELECT a.id FROM payable y JOIN disbursement_member m ON m.payable_id = y.id
+                 JOIN attempt a ON a.disbursement_id = m.disbursement_id
+                WHERE y.payment_id = :id AND y.kind = 'share'))
+         ORDER BY id
+    """
+    return [
+        {**row, "meaning": kind.meaning, "action": kind.action.format(payment=payment_id)}
+        for row in reader.rows(query, id=payment_id)
+        for kind in [FINDINGS[FindingKind(row["kind"])]]
+    ]
 
 
 def payments(
@@ -272,9 +279,10 @@ _REGISTER = {
     "property": """
         SELECT property.*, owner.name AS owner_name, c.id AS change_id, c.paybill AS change_paybill,
                c.account_number AS change_account_number, c.organisation_name AS change_name,
-               c.asked_by AS change_asked_by, c.asked_at AS change_asked_at
+               c.asked_by AS change_asked_by, c.asked_at AS change_asked_at, q.asked_by_id AS change_asked_by_id
           FROM property JOIN owner ON owner.id = property.owner_id
           LEFT JOIN destination_change c ON c.property_id = property.id AND c.state = 'held'
+          LEFT JOIN request q ON q.destination_change_id = c.id AND q.state = 'waiting'
     """,
     "tenant": """
         SELECT tenant.*, property.name AS property_name
@@ -295,6 +303,23 @@ def registered(reader: Reader, kind: str, reference: str) -> list[Row]:
         if found:
             return found
     return []
+
+
+_REQUESTS = """
+SELECT q.*, c.property_id, pr.name AS property_name FROM request q
+  LEFT JOIN destination_change c ON c.id = q.destination_change_id LEFT JOIN property pr ON pr.id = c.property_id
+"""
+
+
+def requests(reader: Reader, *, only_waiting: bool) -> list[Row]:
+    """What needs a second person, the oldest first."""
+    which = " WHERE q.state = 'waiting'" if only_waiting else ""
+    return list(reader.rows(f"{_REQUESTS}{which} ORDER BY q.id"))
+
+
+def request(reader: Reader, number: int) -> Row | None:
+    """One request, and what it is about."""
+    return reader.one(f"{_REQUESTS} WHERE q.id = :number", number=number)
 
 
 def names_beginning(reader: Reader, kind: str, text: str, limit: int) -> list[Row]:
@@ -346,23 +371,26 @@ def enquiry(reader: Reader, enquiry_id: int) -> Row | None:
     )
 
 
-_CALLBACKS = """
-SELECT id, path, source_ip, received_at, state, outcome, payment_id, read_at, copies, last_copy_at FROM inbox
+_ANSWERED = "(SELECT q.kind FROM enquiry q WHERE q.token_sha256 = inbox.token_sha256) AS answered"
+"""What we had asked, where the callback answers a question of ours."""
+_CALLBACKS = f"""
+SELECT id, path, source_ip, received_at, state, outcome, payment_id, read_at, copies, last_copy_at, {_ANSWERED}
+  FROM inbox
 """
 
 
 def callbacks(
-    reader: Reader, *, state: str | None = None, before_id: int | None = None, limit: int = 50
+    reader: Reader, *, state: CallbackState | None = None, before_id: int | None = None, limit: int = 50
 ) -> Iterator[Row]:
     """Callbacks without their bodies, newest first; `before_id` continues a list by key."""
-    assert state in (None, "new", "read", "held")
-    chosen = {f"state = '{state}'": state}  # in words, because the index of those that are new or held is partial
+    # In words, because the index of those that are new or held is partial.
+    chosen = {f"state = '{state}'": state and state.value}
     return _newest_first(reader, _CALLBACKS, "id", chosen, before_id, limit, _with_payments_told_of)
 
 
 def callback(reader: Reader, callback_id: int) -> Row | None:
     """One callback as it came, and what became of it."""
-    row = reader.one("SELECT * FROM inbox WHERE id = :id", id=callback_id)
+    row = reader.one(f"SELECT inbox.*, {_ANSWERED} FROM inbox WHERE id = :id", id=callback_id)
     return None if row is None else _with_payments_told_of(reader, [row])[0]
 
 
@@ -416,12 +444,12 @@ def journal(
     return _newest_first(reader, "SELECT * FROM journal", "id", filters, before_id, limit)
 
 
-def notices(reader: Reader, state: str | None, limit: int) -> list[Row]:
+def notices(reader: Reader, state: NoticeState | None, limit: int) -> list[Row]:
     """Notices, the newest first, with the numbers of the payments that a disbursement settles."""
     found = list(
         reader.rows(
             f"SELECT n.* FROM notice n {'WHERE n.state = :state' if state else ''} ORDER BY n.id DESC LIMIT :limit",
-            state=state,
+            state=state and state.value,
             limit=limit,
         )
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import text
 from sqlmodel import Session, col, func, select
 
 from rentpay_cli.core.nearest import MOST_NAMES, no_such, several
+from rentpay_cli.core.paybill import ChangeState
 from rentpay_cli.store.engine import lock_while_deciding
 from rentpay_cli.store.predicates import who_is_meant
+from rentpay_cli.store.rows import number_of
 from rentpay_cli.store.tables import DestinationChange, Owner, Property, Tenant
 
 Entry = TypeVar("Entry", Owner, Property, Tenant)
@@ -21,7 +24,7 @@ def find(session: Session, kind: type[Entry], reference: str) -> Entry:
     for condition, meant in who_is_meant(word, reference):
         matches = session.exec(select(kind).where(text(condition)).params(meant).limit(MOST_NAMES + 1)).all()
         if len(matches) > 1:
-            raise several(word, reference, [match.id or 0 for match in matches])
+            raise several(word, reference, [number_of(match) for match in matches])
         if matches:
             return matches[0]
     raise no_such(word, reference, session.exec(select(kind.name)).all())
@@ -51,9 +54,22 @@ def held_change(session: Session, property_id: int) -> DestinationChange | None:
     """The change of the property's destination that waits to be confirmed, or None; decided by one at a time."""
     lock_while_deciding(session, "paybill change")
     query = select(DestinationChange).where(
-        DestinationChange.property_id == property_id, DestinationChange.state == "held"
+        DestinationChange.property_id == property_id, DestinationChange.state == ChangeState.HELD.value
     )
     return session.exec(query).first()
+
+
+def hold_change(session: Session, change: DestinationChange) -> None:
+    """Add a change of a property's destination, which waits to be confirmed."""
+    session.add(change)
+    session.flush()
+
+
+def decide_change(session: Session, change: DestinationChange, state: ChangeState, by: str, at: datetime) -> None:
+    """Write down that a held change was confirmed, or cancelled."""
+    change.state, change.decided_by, change.decided_at = state.value, by, at
+    session.add(change)
+    session.flush()
 
 
 def confirmed_name(session: Session, property_id: int, paybill: str) -> str | None:
@@ -63,7 +79,7 @@ def confirmed_name(session: Session, property_id: int, paybill: str) -> str | No
         return place.paybill_name
     query = (
         select(DestinationChange.organisation_name)
-        .where(DestinationChange.property_id == property_id, DestinationChange.state == "confirmed")
+        .where(DestinationChange.property_id == property_id, DestinationChange.state == ChangeState.CONFIRMED.value)
         .where(DestinationChange.paybill == paybill)
         .order_by(col(DestinationChange.id).desc())
     )

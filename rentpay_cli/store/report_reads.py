@@ -58,23 +58,6 @@ def revenue(reader: Reader, by: str, first_day: int | None, last_day: int | None
     return list(reader.rows(f"{_REVENUE[by]} {conditions} GROUP BY {_GROUP[by]} ORDER BY 1", **values))
 
 
-def ledger_facts(reader: Reader) -> Row:
-    """Sums over settled facts: M-Pesa payments that succeeded, and disbursements that completed."""
-    row = reader.one(
-        """
-        SELECT coalesce(sum(collected_cents), 0) AS collected_cents, coalesce(sum(fee_cents), 0) AS fee_cents,
-               coalesce(sum(share_cents), 0) AS share_cents, coalesce(sum(paid_out_cents), 0) AS paid_out_cents,
-               coalesce(sum(charge_cents), 0) AS charge_cents
-          FROM (SELECT amount_cents AS collected_cents, fee_cents, share_cents, 0 AS paid_out_cents, 0 AS charge_cents
-                  FROM payment WHERE status = 'success' AND method = 'mpesa'
-                UNION ALL
-                SELECT 0, 0, 0, amount_cents, charge_cents FROM revenue_day) AS facts
-        """
-    )
-    assert row is not None  # an aggregate always has a row
-    return row
-
-
 _ENDLESS = 2**62
 _BOOKED = "y.booked_at >= :since AND y.booked_at < :until"
 _MADE = "d.created_at >= :since AND d.created_at < :until"

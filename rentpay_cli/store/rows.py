@@ -6,7 +6,7 @@ The statements are built once, because to build one costs SQLAlchemy several tim
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import Select, bindparam, insert, select, update
 from sqlalchemy.orm.attributes import set_committed_value
@@ -40,6 +40,18 @@ def locking(query: Select[Any], *, skip_locked: bool = False, of: Sequence[Any] 
     """
     query = query.with_for_update(key_share=True, skip_locked=skip_locked, of=of)
     return query.execution_options(populate_existing=True)
+
+
+class Numbered(Protocol):
+    """A row of a table whose rows the database numbers."""
+
+    id: int | None
+
+
+def number_of(row: Numbered) -> int:
+    """The number of a row that is in the database: only one that is not there yet has none."""
+    assert row.id is not None
+    return row.id
 
 
 class Rows(Generic[Row]):
@@ -81,6 +93,6 @@ class Rows(Generic[Row]):
 
     def move(self, session: Session, row: Row, columns: Mapping[str, Any]) -> None:
         """As `advance`, for a row that we have read; it then is as it was written."""
-        self.advance(session, row.id or 0, getattr(row, self._state), columns)
+        self.advance(session, number_of(row), getattr(row, self._state), columns)
         for name, value in columns.items():
             set_committed_value(row, name, value)

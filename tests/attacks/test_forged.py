@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from rentpay_cli.core.callbacks import CallbackState
 from rentpay_cli.core.evidence import Unanswered
 from rentpay_cli.flows.read_inbox import COLLECTION, PAYOUT, TIMEOUT
 from rentpay_cli.runtime import Runtime
@@ -154,4 +155,4 @@ def test_a_push_whose_answer_was_lost_is_not_paid_by_who_guesses_its_ids(desk: D
 def test_what_is_held_is_counted_for_health(desk: Desk) -> None:
     desk.ask()
     desk.arrives(COLLECTION, "0" * 32, paid())
-    assert len(list(reads.callbacks(desk.rt.reader, state="held"))) == 1
+    assert len(list(reads.callbacks(desk.rt.reader, state=CallbackState.HELD))) == 1

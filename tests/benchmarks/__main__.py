@@ -25,6 +25,7 @@ GROUPS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "retry": paying.retry_failed,
     "two": paying.two_of_each_on_postgresql,
     "revenue": reading.revenue,
+    "books": reading.books,
     "page": reading.owners_page,
     "csv": reading.spreadsheet,
     "growth": growing.cost_as_the_database_grows,

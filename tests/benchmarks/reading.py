@@ -25,6 +25,12 @@ def revenue(bench: Bench) -> Iterator[Figure]:
     yield Figure("report revenue --month MONTH", "a full scan that groups", ratio(told["one"]), 0.02)
 
 
+def books(bench: Bench) -> Iterator[Figure]:
+    """The trial balance, less the command's start, against one statement that scans all payments and sums."""
+    told = bench.inside("ledger", million(bench), bench.few_or(31, few=2))
+    yield Figure("report ledger", "a full scan that sums", ratio(told), 3.0)
+
+
 def owners_page(bench: Bench) -> Iterator[Figure]:
     """The last page but one of the largest owner, by the key of the page before it, against the first page."""
     for name, pairs in bench.inside("pages", million(bench), bench.few_or(31, few=2)).items():

@@ -8,7 +8,8 @@ acts while the first is on the wire, chases and rulings. Then the faults stop, e
 * every ended attempt agrees with what M-Pesa really did;
 * nothing is both unclear and sent again;
 * no run begins by itself while M-Pesa wants fewer requests;
-* the books balance and equal M-Pesa's;
+* the books balance and equal M-Pesa's, to the cent and by transfer;
+* the rows agree with each other, as `store/read/invariants.py` has it;
 * the journal is one unbroken chain, and every row is what it says;
 * nothing is left in doubt that evidence could settle.
 
@@ -43,7 +44,7 @@ from sqlalchemy import inspect
 
 from rentpay_cli.core.brake import PAUSE
 from rentpay_cli.core.codes import Advice
-from rentpay_cli.core.ledger import Facts, out_of_balance_cents, trial_balance
+from rentpay_cli.core.ledger import Fact
 from rentpay_cli.core.payout import HoldKind
 from rentpay_cli.daraja.client import Mpesa
 from rentpay_cli.errors import NeedsAttention, RentpayError, RuleRefused
@@ -55,8 +56,10 @@ from rentpay_cli.flows.disburse import Plan, disburse, due, plan_retry
 from rentpay_cli.flows.read_inbox import read_inbox
 from rentpay_cli.flows.verify import verify
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import inbox, readonly, reads, report_reads, schema
+from rentpay_cli.store import inbox, readonly, reads, schema
 from rentpay_cli.store.attempts import token_sha256
+from rentpay_cli.store.read import ledger
+from rentpay_cli.store.read.invariants import breaches
 from tests.chaos.mpesa import ChaoticMpesa, Deed, Delivery, Faults, Killed
 from tests.support.databases import copies, own_server
 from tests.support.warm import compile_sql_once
@@ -385,11 +388,13 @@ class Chaos:
         attempts = list(self.rt.reader.rows(_ATTEMPTS))
         payments = list(reads.payments(self.rt.reader, limit=1000))
         self._check_inbox()
+        self._check_invariants()
         self._check_journal()
         self._check_attempts(attempts)
         self._check_payouts(attempts)
         self._check_books(payments)
         self._check_stories(payments)
+        self._check_every_cent(attempts)
 
     def _check_inbox(self) -> None:
         """What is not read yet could be what the rest is missing."""
@@ -423,10 +428,14 @@ class Chaos:
     def _check_books(self, payments: list[readonly.Row]) -> None:
         came = sum(deed.amount for deed in self.mpesa.deeds if deed.kind == "stk" and deed.moved)
         went = sum(deed.amount for deed in self.mpesa.deeds if deed.kind == "b2b" and deed.moved)
-        facts = Facts(**{name: int(cents) for name, cents in report_reads.ledger_facts(self.rt.reader).items()})
-        self._must(out_of_balance_cents(trial_balance(facts)) == 0, "the books do not balance")
-        self._must(facts.collected_cents == came * 100, f"{facts.collected_cents / 100} booked in, {came} came")
-        self._must(facts.paid_out_cents == went * 100, f"{facts.paid_out_cents / 100} booked out, {went} went")
+        facts = ledger.read_facts(self.rt.reader)
+        for account, ours, left in ledger.read_books(self.rt.reader).differences():
+            raise Violation(f"seed {self.seed}: {account.value} is {ours} by the books and {left} by what is left")
+        for row in self.rt.reader.rows(ledger.OWNERS_NOT_AS_OWED):
+            raise Violation(f"seed {self.seed}: an owner's account is not what he is owed: {row}")
+        booked_in, booked_out = facts[Fact.CAME_BY_MPESA], facts[Fact.TRANSFER]
+        self._must(booked_in == came * 100, f"{booked_in / 100} booked in, {came} came")
+        self._must(booked_out == went * 100, f"{booked_out / 100} booked out, {went} went")
         kept = sum(row["fee_cents"] for row in payments if row["status"] == "success" and row["payable_id"])
         self._must(went * 100 <= came * 100 - kept, f"{went} went out of {came} that came, {kept / 100} kept")
 
@@ -444,6 +453,37 @@ class Chaos:
                 self._must(done, f"payment {row['id']} is paid, but its share is {row['disbursement_status']}")
             else:
                 self._must(row["status"] == "failed", f"payment {row['id']} is still {row['status']}")
+
+    def _check_invariants(self) -> None:
+        for breach in breaches(self.rt.reader):
+            raise Violation(f"seed {self.seed}: invariant {breach.invariant.number}: {breach}")
+
+    def _check_every_cent(self, attempts: list[readonly.Row]) -> None:
+        """By M-Pesa's books what went out is what was completed, or is on its way and moved; what came in is booked.
+
+        The rest of what came in, nobody may have read yet: its callback is new or held.
+        """
+        went = sum(deed.amount * 100 for deed in self.mpesa.deeds if deed.kind == "b2b" and deed.moved)
+        moved = {each["disbursement_id"] for each in attempts if (deed := self._deed_of(each)) and deed.moved}
+        made = self.rt.reader.rows(
+            "SELECT id, status, amount_cents FROM disbursement"
+            " WHERE way = 'b2b' AND status IN ('completed','processing')"
+        )
+        known = sum(each["amount_cents"] for each in made if each["status"] == "completed" or each["id"] in moved)
+        self._must(went == known, f"{went} cents went out, of which {known} are completed or on their way")
+        came = sum(deed.amount * 100 for deed in self.mpesa.deeds if deed.kind == "stk" and deed.moved)
+        booked = self.rt.reader.one("SELECT coalesce(sum(amount_cents), 0) AS cents FROM money_in WHERE way = 'stk'")
+        unread = {
+            row["token_sha256"] for row in self.rt.reader.rows("SELECT * FROM inbox WHERE state IN ('new','held')")
+        }
+        waiting = sum(
+            each["amount_cents"]
+            for each in attempts
+            if each["direction"] == "collection" and each["state"] != "moved" and each["token_sha256"] in unread
+            if (deed := self._deed_of(each)) and deed.moved
+        )
+        assert booked is not None  # an aggregate always has a row
+        self._must(came == booked["cents"] + waiting, f"{came} cents came in, {booked['cents']} are booked")
 
     def _must(self, holds: bool, what: str) -> None:
         if not holds:

@@ -15,10 +15,12 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock, patch
 
 from sqlalchemy import text
+from sqlmodel import SQLModel
 
 from rentpay_cli.core.attempt import LIFE, State
 from rentpay_cli.core.evidence import NotMoved, Refused, Unanswered
@@ -62,9 +64,11 @@ def untouched(_: str) -> None:
 
 @contextmanager
 def code_ignores_earlier_attempts() -> Iterator[None]:
-    """The rules in code look at the tenant's payment, but no longer at what was sent before."""
+    """The rules in code look at the tenant's payment and at stops, but no longer at what was sent before."""
 
     def careless(facts: Facts, **_: Any) -> Refusal | None:
+        if facts.is_stopped:
+            return Refusal.STOPPED
         if facts.payment_status is not PaymentStatus.SUCCESS:
             return Refusal.NOT_PAID
         if facts.status in (PayableStatus.NOT_REQUIRED, PayableStatus.COMPLETED):
@@ -328,14 +332,76 @@ def changes_behind_the_journal() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def fees_count_twice() -> Iterator[None]:
+    """A transfer writes down twice the fee of what it settles, and reports believe it."""
+    propose = disbursements.propose
+
+    def twice(session: Any, transfer: Any, members: Any, *rest: Any, **more: Any) -> int:
+        return propose(
+            session, transfer, [replace(each, fee_cents=2 * each.fee_cents) for each in members], *rest, **more
+        )
+
+    with patch("rentpay_cli.store.write.disbursements.propose", twice):
+        yield
+
+
+@contextmanager
+def what_is_completed_stays_as_it_was() -> Iterator[None]:
+    """A share stays on its way when its transfer has arrived."""
+    move = payables.move
+
+    def forget(session: Any, numbers: Any, seen: Any, to: PayableStatus) -> None:
+        if to is not PayableStatus.COMPLETED:
+            move(session, numbers, seen, to)
+
+    with patch("rentpay_cli.store.write.payables.move", forget):
+        yield
+
+
+@contextmanager
+def what_failed_keeps_its_members() -> Iterator[None]:
+    """A transfer that moved nothing does not let go of what it was to settle."""
+    with patch("rentpay_cli.store.write.disbursements._set_live", lambda *_: None):
+        yield
+
+
+@contextmanager
+def shares_are_a_shilling_more() -> Iterator[None]:
+    """What is booked for the owner is not what the payment was divided into."""
+    book, columns = payables.book_share, [column.name for column in SQLModel.metadata.tables["payment"].columns]
+
+    def more(session: Any, payment: Any, *rest: Any, **known: Any) -> int:
+        divided = {name: getattr(payment, name) for name in columns}
+        return book(session, SimpleNamespace(**divided | {"share_cents": payment.share_cents + 100}), *rest, **known)
+
+    with patch("rentpay_cli.store.write.payables.book_share", more):
+        yield
+
+
+@contextmanager
+def stops_stop_nothing() -> Iterator[None]:
+    """The guard no longer sees that payouts are stopped."""
+    with _facts_are(is_stopped=False):
+        yield
+
+
+@contextmanager
+def evidence_holds_nothing() -> Iterator[None]:
+    """A success that follows a failure is a finding, and nobody holds the share."""
+    with _failures_that_were_none(), patch("rentpay_cli.flows.learn._hold_members", lambda *_: None):
+        yield
+
+
 @dataclass(frozen=True)
 class Mutation:
-    """A guard, how it is taken away, and whether the loss must be noticed."""
+    """A guard, how it is taken away, and whether the loss must be noticed; by which invariant, if by one of them."""
 
     name: str
     without: tuple[Callable[[], Any], ...]
     prepare: Callable[[str], None] = untouched
     noticed: bool = True
+    invariant: int | None = None
 
 
 NO_INDEX = statements(
@@ -387,7 +453,35 @@ MUTATIONS = (
         (late_failure_overturns_success, an_end_can_be_undone),
         NO_TRIGGERS,
     ),
+    Mutation(
+        "a transfer counts its fees twice",
+        (fees_count_twice,),
+        statements("DROP TRIGGER disbursement_sums"),
+        invariant=1,
+    ),
+    Mutation("a share is left when its transfer arrives", (what_is_completed_stays_as_it_was,), invariant=2),
+    Mutation(
+        "a transfer that failed keeps its members",
+        (what_failed_keeps_its_members,),
+        statements("DROP TRIGGER payable_freed"),
+        invariant=3,
+    ),
+    Mutation(
+        "nobody sums up what a receipt is used for",
+        (),
+        statements("DROP TRIGGER money_allocated", "DROP TRIGGER money_allocated_at_once"),
+        invariant=5,
+    ),
+    Mutation("a share is more than the payment says", (shares_are_a_shilling_more,), invariant=6),
+    Mutation("payouts leave although they are stopped", (stops_stop_nothing,), invariant=12),
+    Mutation("contrary evidence holds nothing", (evidence_holds_nothing,), invariant=13),
 )
+
+
+def as_expected(mutation: Mutation, found: str | None) -> bool:
+    """Whether what was noticed, or that nothing was, is what the mutation tells."""
+    by = "" if mutation.invariant is None else f"invariant {mutation.invariant}: "
+    return (found is not None) == mutation.noticed and by in (found or "")
 
 
 def play(mutation: Mutation, runs: int) -> str | None:
@@ -414,9 +508,9 @@ def main() -> int:
     wrong = 0
     for mutation in MUTATIONS:
         found = play(mutation, runs if mutation.noticed else min(runs, 60))
-        as_expected = (found is not None) == mutation.noticed
-        wrong += not as_expected
-        sys.stdout.write(f"{'ok   ' if as_expected else 'WRONG'} {mutation.name}: {found or 'nothing was noticed'}\n")
+        is_so = as_expected(mutation, found)
+        wrong += not is_so
+        sys.stdout.write(f"{'ok   ' if is_so else 'WRONG'} {mutation.name}: {found or 'nothing was noticed'}\n")
         sys.stdout.flush()
     return 1 if wrong else 0
 

@@ -24,13 +24,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import httpx
 
-from rentpay_cli.store import schema
+from rentpay_cli.store import readonly, schema
+from rentpay_cli.store.read.invariants import Breach, breaches
 from tests.chaos import statement
 from tests.chaos.children import CannotRun, Child, Hangs, Listener, Platform
 from tests.chaos.nursery import Nursery
@@ -536,12 +537,19 @@ def _look(platform: Platform, storm: Storm, calm: Calm) -> list[str]:
     found = Statement.read(platform.database_url, platform.ledger(), report)
     return [
         *found.violations(),
+        *(f"invariant {each.invariant.number}: {each}" for each in broken_rows(platform.database_url)),
         *statement.what_was_acknowledged_and_lost(
             platform.database_url, storm.strangers.thanked, platform.callbacks_delivered()
         ),
         *(words for child in (*storm.commands, *calm.commands) for words in broken_manners(child)),
         *(words for child in storm.commands for words in told_and_not_known(found, child)),
     ]
+
+
+def broken_rows(database_url: str) -> list[Breach]:
+    """The invariants that the database breaks."""
+    with closing(readonly.open_if_there(database_url)) as reader:
+        return [*breaches(reader)]
 
 
 def broken_manners(child: Child) -> Iterator[str]:
@@ -612,9 +620,15 @@ def run_many(kind: str, seeds: Sequence[int], *, keep: bool) -> int:
     return broken
 
 
+KEPT = (
+    *("payment", "money_in", "payable", "disbursement", "disbursement_member", "hold", "attempt", "enquiry", "inbox"),
+    *("journal", "finding", "payout_stop"),
+)
+
+
 def _keep_database(url: str, folder: Path) -> None:
     """Put what the database says beside the logs of a run that broke a promise."""
-    for table in ("payment", "disbursement", "attempt", "enquiry", "inbox", "journal", "finding", "payout_stop"):
+    for table in KEPT:
         kept = statement.rows(url, f"SELECT * FROM {table} ORDER BY id")
         (folder / f"{table}.json").write_text("\n".join(json.dumps(row, default=str) for row in kept))
 

@@ -16,16 +16,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from rentpay_cli.store.read import invariants
-
-from rentpay_cli.core.evidence import Moved, NotMoved
-from rentpay_cli.core.payout import HoldKind, PayableKind
+from rentpay_cli.core.evidence import Moved, NotMoved, Source
+from rentpay_cli.core.payout import HoldKind, PayableKind, RefundWay
 from rentpay_cli.errors import RentpayError
 from rentpay_cli.flows import payouts
-from rentpay_cli.flows.learn import Source, learn
+from rentpay_cli.flows.learn import learn
 from rentpay_cli.flows.resolve import read_ruling, resolve
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import payments
+from rentpay_cli.store.read.invariants import breaches
 from rentpay_cli.store.write import disbursements, holds, money_in, payables, refunds, runs
 from tests.chaos.in_process import Violation, databases
 from tests.stories.stage import Stage
@@ -218,12 +217,12 @@ class Walk:
         )
         if self.stage.rows("SELECT id FROM refund WHERE money_in_id = :id AND status <> 'failed'", id=number):
             raise Nothing
-        way = self.chance.choice(["portal", "reversal"])
+        way = self.chance.choice(list(RefundWay))
         with self.rt.database.transaction() as session:
             money = money_in.get(session, number)
             made = refunds.propose(session, money, way=way, reason="walk", by="walk", at=self.stage.now)
             found = refunds.get(session, made)
-            if way == "reversal":
+            if way is RefundWay.REVERSAL:
                 for share in payables.shares_of_money(session, number):
                     disbursements.cancel_proposed(session, [share])
                 refunds.send(session, found, f"refund {made}", self.stage.now)
@@ -279,7 +278,7 @@ class Walk:
 
     def check(self) -> None:
         """The invariants, and M-Pesa's books: each payable was paid once, unless a person said otherwise."""
-        broken = invariants.broken(self.rt.reader)
+        broken = list(breaches(self.rt.reader))
         if broken:
             raise Violation(f"seed {self.seed}: {broken}")
         paid: Counter[int] = Counter()

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from rentpay_cli.core.callbacks import CallbackState
 from rentpay_cli.flows.read_inbox import read_inbox
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import inbox
@@ -113,8 +114,8 @@ def test_a_replay_that_changes_nothing_says_why_with_status_1(cli: Cli, three: N
 def test_a_replay_that_passes_says_what_it_said(cli: Cli, three: None, monkeypatch: pytest.MonkeyPatch) -> None:
     from rentpay_cli.flows import read_inbox as flow
 
-    passed = inbox.Reading(1, "read", "moved", 7)
-    monkeypatch.setattr(flow, "_understand", lambda *_: inbox.Reading(1, "read", "moved"))
+    passed = inbox.Reading(1, CallbackState.READ, "moved", 7)
+    monkeypatch.setattr(flow, "_understand", lambda *_: inbox.Reading(1, CallbackState.READ, "moved"))
     assert cli.json("callbacks", "replay", "1", "--reason", "mended")["outcome"] == "moved"
     monkeypatch.setattr(flow, "read_again", lambda *_: passed)
     ran = cli("callbacks", "replay", "1", "--reason", "mended")

@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rentpay_cli.core.evidence import Moved, NotMoved, Overdue
+from rentpay_cli.core.findings import TABLE, FindingKind
 from rentpay_cli.flows import collect, payouts, register
 from rentpay_cli.runtime import Runtime, clock
-from rentpay_cli.store import inbox
+from rentpay_cli.store import inbox, journal
 from tests.cli.conftest import Books, Cli, two_properties
 from tests.support.beginnings import Begin
 
@@ -438,3 +439,18 @@ def test_a_suggested_command_is_not_broken_over_two_lines(cli: Cli, books: Books
         assert any("rentpay disburse 1" in line for line in lines), (columns, lines)
         assert any("rentpay retry-failed" in line for line in lines), (columns, lines)
         assert max(map(len, lines)) <= columns
+
+
+def test_what_does_not_fit_is_shown_with_what_it_means_and_what_deals_with_it(cli: Cli, books: Books) -> None:
+    books.completed()
+    with books.rt.database.transaction() as session:
+        journal.raise_finding(session, books.rt.now(), FindingKind.MISMATCH, "It says KES 1.", payment_id=1)
+    (finding,) = cli.json("status", "1")["payment"]["findings"]
+    assert (finding["kind"], finding["text"]) == ("mismatch", "It says KES 1.")
+    assert (finding["meaning"], "rentpay resolve 1 " in finding["action"]) == (
+        TABLE[FindingKind.MISMATCH].meaning,
+        True,
+    )
+    ran = cli("status", "1")
+    assert "Look at this: It says KES 1." in ran.out
+    assert "rentpay resolve 1 --paid RECEIPT" in ran.err

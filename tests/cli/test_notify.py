@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from apprise.plugins.africas_talking import NotifyAfricasTalking
 
-from rentpay_cli.core.notices import TEMPLATES, Audience
+from rentpay_cli.core.notices import TEMPLATES, Audience, NoticeKind
 from rentpay_cli.flows import notices, register
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import notices as outbox
@@ -82,7 +82,7 @@ def test_a_wrong_setting_is_named_and_its_value_kept_back(cli: Cli, name: str, v
 def test_the_list_shows_what_was_told_and_what_was_not(cli: Cli, rt: Runtime, post: Post) -> None:
     now = datetime.now(UTC) - notices.SETTLING
     with rt.database.transaction() as session:
-        outbox.put(session, "failed", 7, Audience.OPERATOR, now, "Payment 7: the payout failed.")
+        outbox.put(session, NoticeKind.FAILED, 7, Audience.OPERATOR, now, "Payment 7: the payout failed.")
     assert [row["state"] for row in cli.json("notify", "list")["notices"]] == ["new"]
     notices.tell(rt, notices.notifier_of(_as_configured(rt, post)))
     (told,) = cli.json("notify", "list", "--state", "sent")["notices"]

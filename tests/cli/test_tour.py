@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from rentpay_cli.core.callbacks import CallbackState, EnquiryKind
 from rentpay_cli.core.evidence import Moved, NotMoved, Overdue, Refused, Unanswered
+from rentpay_cli.core.float_reading import ReadingSource
 from rentpay_cli.flows.disburse import disburse
 from rentpay_cli.flows.payouts import stop_payouts
 from rentpay_cli.flows.send import Unclear
@@ -193,7 +195,7 @@ def test_a_float_that_was_read_before_rent_came_in_is_no_alarm_on_any_screen(cli
     books.at(NOON)
     books.learn(books.sent(), NotMoved("1", "The balance is insufficient."), "payout")
     with books.rt.database.transaction() as session:
-        enquiries.note_balances(session, [("Working Account", 0, 50_000)], "balance", NOON)
+        enquiries.note_balances(session, [("Working Account", 0, 50_000)], ReadingSource.QUERY, NOON)
     ran = cli("retry-failed", "--dry-run")
     assert "The float does not cover it: the working account held KES 500 at" in " ".join(ran.out.split())
     told = cli.json("retry-failed", "--dry-run")
@@ -254,9 +256,14 @@ def test_a_ruling_without_a_reason_leaves_no_empty_one(cli: Cli, lost: int) -> N
 def test_callbacks_are_listed_in_the_words_of_the_screen(cli: Cli, books: Books) -> None:
     inbox.append(books.rt.database, [("payout", "a", None, b"1"), ("payout", "b", None, b"2")], NOON)
     with books.rt.database.transaction() as session:
-        outcomes = ("not_moved, as was known", "balance noted")
+        enquiries.ask(session, EnquiryKind.BALANCE, "b", NOON)
+        outcomes = ("not_moved, as was known", "noted")
         numbers = [item.id for item in inbox.claim_unread(session, 5)]
-        inbox.mark(session, [inbox.Reading(n, "read", words) for n, words in zip(numbers, outcomes, strict=True)], NOON)
+        inbox.mark(
+            session,
+            [inbox.Reading(n, CallbackState.READ, words) for n, words in zip(numbers, outcomes, strict=True)],
+            NOON,
+        )
     told = " ".join(cli("callbacks", "list").out.split())
     assert "nothing moved, as was known" in told
     assert "EAT" in told

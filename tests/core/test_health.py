@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rentpay_cli.core.float_reading import FloatReading
-from rentpay_cli.core.health import KINDS, Facts, Thresholds, findings, metrics
+from rentpay_cli.core.health import Facts, Thresholds, Trouble, findings, metrics
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 USUAL = Thresholds()
@@ -42,18 +42,18 @@ def test_nothing_needs_a_person_where_nothing_is() -> None:
     assert kinds() == []
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_each_trouble_is_one_finding_with_a_command(kind: str) -> None:
+@pytest.mark.parametrize("kind", Trouble)
+def test_each_trouble_is_one_finding_with_a_command(kind: Trouble) -> None:
     found = findings(Facts(at=NOW, **ONE_OF_EACH[kind]), USUAL)
     assert [finding.kind for finding in found] == [kind]
     assert found[0].command.startswith("rentpay ")
-    assert found[0].text.endswith(".") or kind == "payouts_stopped"
+    assert found[0].text.endswith(".") or kind is Trouble.PAYOUTS_STOPPED
 
 
 def test_all_troubles_are_told_the_worst_first() -> None:
     everything = {name: value for facts in ONE_OF_EACH.values() for name, value in facts.items()}
     everything["worker_alive_at"] = NOW - timedelta(hours=1)
-    assert kinds(**everything) == list(KINDS)
+    assert kinds(**everything) == list(Trouble)
 
 
 @pytest.mark.parametrize(("age", "expected"), [(60, []), (61, ["worker_not_alive"])])

@@ -19,7 +19,6 @@ from rentpay_cli.core.journal import (
     difference,
     entry_hash,
     kept,
-    settled,
     told,
     why_not_next,
 )
@@ -122,14 +121,3 @@ def test_a_difference_names_the_column_and_both_values() -> None:
         "the journal says that its in force is 1, but the table says empty"
     )
     assert "owner is empty, but the table says 4" in difference("payout_stop", {}, {**row, "owner_id": 4})
-
-
-def test_only_settled_facts_add_to_the_books() -> None:
-    payment = {"status": "success", "method": "mpesa", "amount_cents": 1000, "fee_cents": 50, "share_cents": 950}
-    assert settled("payment", payment) == {"collected_cents": 1000, "fee_cents": 50, "share_cents": 950}
-    assert (
-        settled("payment", {**payment, "method": "cash"}) == settled("payment", {**payment, "status": "failed"}) == {}
-    )
-    paid = {"status": "completed", "amount_cents": 950, "charge_cents": None}
-    assert settled("disbursement", paid) == {"paid_out_cents": 950, "charge_cents": 0}
-    assert settled("disbursement", {**paid, "status": "processing"}) == {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rentpay_cli.core.paybill import needs_another_admin, plain_name, same_organisation
+from rentpay_cli.core.paybill import plain_name, same_organisation
 
 
 @pytest.mark.parametrize(
@@ -40,23 +40,3 @@ def test_any_other_word_or_number_makes_a_difference(reported: str, confirmed: s
 
 def test_a_name_is_kept_as_it_is_written_but_for_the_number() -> None:
     assert plain_name("600001 - Sunset  Homes (1990) - B", "600001") == "Sunset Homes (1990) - B"
-
-
-@pytest.mark.parametrize(
-    ("asked_by", "confirmed_by", "admins", "another"),
-    [
-        ("amina", "amina", 0, False),
-        ("amina", "amina", 1, False),
-        ("amina", "amina", 2, True),
-        ("amina", "amina", 3, True),
-        ("amina, root@server from 192.0.2.1", "amina, amina@laptop", 2, True),
-        ("amina@server from 192.0.2.1", "amina@server", 2, True),
-        ("amina, root@server", "brian, root@server", 2, False),
-        ("amina", "brian", 2, False),
-        ("amina", "brian", 0, False),
-    ],
-)
-def test_where_there_are_two_admins_the_second_confirms(
-    asked_by: str, confirmed_by: str, admins: int, another: bool
-) -> None:
-    assert needs_another_admin(asked_by, confirmed_by, admins) is another

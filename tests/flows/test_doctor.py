@@ -15,11 +15,15 @@ from typing import Any
 import pytest
 
 from rentpay_cli.core.clock import to_milliseconds
+from rentpay_cli.core.float_reading import ReadingSource
 from rentpay_cli.daraja import probe
 from rentpay_cli.errors import MpesaUnreachable
 from rentpay_cli.flows.doctor import Check, examine
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import enquiries, inbox
+from tests.support.beginnings import Begin
+from tests.support.everything import some_of_everything
+from tests.support.forger import forge
 from tests.support.stage import Stage
 from tests.support.world import World
 
@@ -147,13 +151,29 @@ def test_a_damaged_or_open_or_cramped_file_is_told(
     assert "database" in wrong(healthy)
 
 
+@pytest.mark.forges
+def test_records_that_do_not_agree_are_told_with_what_to_do(healthy: Runtime, begin: Begin) -> None:
+    begin(some_of_everything)
+    assert wrong(healthy) == []
+    forge(
+        healthy.settings.database_url,
+        "UPDATE disbursement SET fee_cents = fee_cents + 100 WHERE status = 'completed'",
+        "UPDATE money_in SET allocated_cents = 0 WHERE id = 1",
+    )
+    sums, allocated, days = [check for check in look(healthy) if check.result == "wrong"]
+    assert {check.name for check in (sums, allocated, days)} == {"records"}
+    assert sums.text.startswith("The sums of a transfer are not those of what it settles. See disbursement ")
+    assert allocated.text == "What a receipt is used for is not the sum of its payments. See money in 1."
+    assert "rentpay payouts stop" in sums.mend
+
+
 def test_news_and_copies_are_told_with_their_age(healthy: Runtime) -> None:
     healthy.now = lambda: NOON
     inbox.append(healthy.database, [("payout", "a token", None, b"{}")], NOON - timedelta(hours=3))
     with healthy.database.transaction() as session:
         from sqlalchemy import text
 
-        enquiries.note_balances(session, [("Working Account", 900, 700)], "query", NOON)
+        enquiries.note_balances(session, [("Working Account", 900, 700)], ReadingSource.QUERY, NOON)
         made_at = str(to_milliseconds(NOON - timedelta(days=3)))
         session.execute(text("INSERT INTO setting VALUES ('last_backup_at', :value)"), {"value": made_at})
     told = {check.name: (check.result.value, check.text) for check in look(healthy)}

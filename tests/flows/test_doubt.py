@@ -15,6 +15,7 @@ import pytest
 from rentpay_cli.core.attempt import Direction, State
 from rentpay_cli.core.clock import to_milliseconds
 from rentpay_cli.core.evidence import Acknowledged, Moved, NotMoved, Unanswered
+from rentpay_cli.core.findings import TABLE, FindingKind
 from rentpay_cli.core.payout import HoldKind, StopKind
 from rentpay_cli.daraja.incoming import QuestionFailed, StillPending
 from rentpay_cli.errors import RuleRefused, WrongUse
@@ -730,3 +731,19 @@ def test_words_of_a_person_make_no_stop_one_after_a_restore(desk: Desk) -> None:
     stop = health_reads.stop_in_force(desk.rt.reader)
     assert stop is not None
     assert stop["kind"] == StopKind.PERSON
+
+
+@pytest.mark.parametrize("kind", FindingKind)
+def test_a_finding_about_a_failed_payout_keeps_its_share_if_the_table_calls_the_kind_contrary(
+    desk: Desk, kind: FindingKind
+) -> None:
+    token = desk.sent()
+    desk.arrives(PAYOUT, token, result(code=1))
+    with desk.rt.database.transaction() as session:
+        journal.raise_finding(session, desk.now, kind, "Odd.", payment_id=1, attempt_id=2)
+    assert [each["kind"] for each in reads.open_findings(desk.rt.reader, 1)] == [kind.value]
+    outcome = disburse(desk.rt, 1)
+    if TABLE[kind].is_contrary:
+        assert refusal(outcome) == "contrary_evidence"
+    else:
+        assert isinstance(outcome, Sent)

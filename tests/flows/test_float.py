@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rentpay_cli.core.evidence import Moved, NotMoved
-from rentpay_cli.core.float_reading import FloatReading
+from rentpay_cli.core.float_reading import FloatReading, ReadingSource
 from rentpay_cli.core.health import findings
 from rentpay_cli.flows import collect, health, register
 from rentpay_cli.flows.disburse import Plan, disburse, plan_retry
@@ -35,7 +35,7 @@ def books(rt: Runtime) -> Books:
 
 def read(rt: Runtime, shillings: int) -> None:
     with rt.database.transaction() as session:
-        enquiries.note_balances(session, [("Working Account", 0, shillings * 100)], "balance", rt.now())
+        enquiries.note_balances(session, [("Working Account", 0, shillings * 100)], ReadingSource.QUERY, rt.now())
 
 
 def known(rt: Runtime) -> FloatReading:

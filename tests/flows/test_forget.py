@@ -19,7 +19,8 @@ from rentpay_cli.flows.forget import forget_tenant
 from rentpay_cli.flows.read_inbox import COLLECTION
 from rentpay_cli.flows.verify import head, verify
 from rentpay_cli.runtime import Runtime
-from rentpay_cli.store import reads, report_reads
+from rentpay_cli.store import reads
+from rentpay_cli.store.read.ledger import read_books
 from tests.flows.test_callbacks import Desk, two_houses
 from tests.support.scripted import script, token_of
 
@@ -87,9 +88,9 @@ def test_nothing_of_the_person_is_left_in_the_database(rented: Rented) -> None:
 def test_the_books_are_what_they_were_and_still_verify(rented: Rented) -> None:
     rt = rented.rt
     earlier = head(rt)
-    books = report_reads.ledger_facts(rt.reader)
+    books = read_books(rt.reader)
     forget_tenant(rt, rented.tenant, agreed)
-    assert report_reads.ledger_facts(rt.reader) == books
+    assert read_books(rt.reader) == books
     assert verify(rt, earlier).rows["inbox"] == 2
     payment = rented.payment(rented.payment_id)
     assert (payment["status"], payment["receipt"], payment["amount_cents"]) == ("success", "SKA1B2C3D4", 1_000_000)

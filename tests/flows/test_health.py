@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from rentpay_cli.core.evidence import NotMoved, Overdue, Unanswered
-from rentpay_cli.core.float_reading import FloatReading
+from rentpay_cli.core.findings import FindingKind
+from rentpay_cli.core.float_reading import FloatReading, ReadingSource
 from rentpay_cli.core.health import Facts, Thresholds, findings
 from rentpay_cli.flows import health, register
 from rentpay_cli.flows.disburse import disburse
@@ -78,6 +79,7 @@ def test_unclear_is_counted_by_itself(rt: Runtime, books: Books) -> None:
     assert (facts.unclear, facts.processing, facts.processing_late) == (1, 0, 0)
 
 
+@pytest.mark.forges  # it has no refund beside it: health asks about the payment alone
 def test_money_that_was_given_back_is_not_owed(rt: Runtime, books: Books) -> None:
     from sqlalchemy import text
 
@@ -124,10 +126,12 @@ def test_the_stop_the_float_the_worker_and_findings_are_told(rt: Runtime, books:
     stop_payouts(rt, "the password is being changed")
     payment_id = books.paid()
     with rt.database.transaction() as session:
-        enquiries.note_balances(session, [("Working Account", 900, 700), ("Utility Account", 5, 5)], "query", NOON)
+        enquiries.note_balances(
+            session, [("Working Account", 900, 700), ("Utility Account", 5, 5)], ReadingSource.QUERY, NOON
+        )
         for minute in (0, 1):
             signs.note_worker_alive(session, NOON + timedelta(minutes=minute))
-        journal.raise_finding(session, NOON, "odd", "something odd", payment_id=payment_id)
+        journal.raise_finding(session, NOON, FindingKind.MISMATCH, "something odd", payment_id=payment_id)
     facts = after(rt, 2)
     assert (facts.stop_reason, facts.stopped_at) == ("the password is being changed", NOON)
     assert facts.float == FloatReading(700, NOON)

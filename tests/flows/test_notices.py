@@ -12,6 +12,7 @@ import pytest
 from apprise.plugins.africas_talking import NotifyAfricasTalking
 
 from rentpay_cli.core.evidence import Acknowledged, Moved, NotMoved, Unanswered
+from rentpay_cli.core.float_reading import ReadingSource
 from rentpay_cli.core.limits import Limits
 from rentpay_cli.core.notices import SETTLING, Audience
 from rentpay_cli.core.payout import PayableKind, Way
@@ -78,8 +79,8 @@ def told(rt: Runtime) -> list[str]:
     return notices.tell(rt, notices.notifier_of(rt))
 
 
-def states(rt: Runtime, **wanted: str) -> list[tuple[str, str]]:
-    return [(row["audience"], row["state"]) for row in reads.notices(rt.reader, wanted.get("state"), 100)]
+def states(rt: Runtime) -> list[tuple[str, str]]:
+    return [(row["audience"], row["state"]) for row in reads.notices(rt.reader, None, 100)]
 
 
 def test_the_owner_is_told_once_by_mail_and_by_phone(books: Books, post: Post) -> None:
@@ -145,7 +146,7 @@ def test_the_operator_is_told_once_of_what_sticks(books: Books, post: Post) -> N
 def test_the_operator_is_told_once_a_day_that_the_float_is_low(books: Books, post: Post) -> None:
     books.rt.settings = replace(books.rt.settings, low_float_cents=5_000_000)
     with books.rt.database.transaction() as session:
-        enquiries.note_balances(session, [("Working Account", 4_000_000, 4_000_000)], "test", NOON)
+        enquiries.note_balances(session, [("Working Account", 4_000_000, 4_000_000)], ReadingSource.QUERY, NOON)
     for hours in (0, 1, 2, 24, 25):
         books.at(NOON + timedelta(hours=hours))
         told(books.rt)

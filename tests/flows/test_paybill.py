@@ -183,20 +183,28 @@ def test_only_what_was_shown_is_confirmed(rt: Runtime, mpesa: ScriptedMpesa) -> 
 
 def test_where_there_are_two_admins_another_one_confirms(rt: Runtime, mpesa: ScriptedMpesa) -> None:
     admins(rt, "amina", "brian")
-    rt.actor = "amina"
+    rt.actor, rt.access_id = "amina", 1
     registering.edit_property(rt, "1", paybill="600009")
     with pytest.raises(NotAllowed, match="second admin"):
         paybill.proposal(rt, "1")
-    rt.actor = "brian"
+    rt.actor, rt.access_id = "brian", 2
     proposed = paybill.proposal(rt, "1")
     assert not proposed.by_the_same
-    rt.actor = "amina"
+    rt.actor, rt.access_id = "amina, from elsewhere", 1
     with pytest.raises(NotAllowed, match="second admin"):
         paybill.confirm(rt, proposed)
     assert destination(rt) == ("600001", "PROP001", NAME)
-    rt.actor = "brian"
+    rt.actor, rt.access_id = "brian", 2
     paybill.confirm(rt, proposed)
     assert destination(rt)[0] == "600009"
+    (request,) = rt.reader.rows("SELECT kind, state, asked_by_id, decided_by_id, needs_two FROM request")
+    assert request == {
+        "kind": "destination",
+        "state": "confirmed",
+        "asked_by_id": 1,
+        "decided_by_id": 2,
+        "needs_two": 1,
+    }
 
 
 def test_an_only_admin_may_confirm_and_a_revoked_one_does_not_count(rt: Runtime, mpesa: ScriptedMpesa) -> None:
@@ -205,7 +213,7 @@ def test_an_only_admin_may_confirm_and_a_revoked_one_does_not_count(rt: Runtime,
         access = session.get(Access, 2)
         assert access is not None
         access.revoked_by, access.revoked_at = "amina", rt.now()
-    rt.actor = "amina"
+    rt.actor, rt.access_id = "amina", 1
     registering.edit_property(rt, "1", paybill="600009")
     proposed = paybill.proposal(rt, "1")
     assert proposed.by_the_same

@@ -9,10 +9,11 @@ from sqlalchemy.exc import ProgrammingError
 
 from rentpay_cli.errors import BadDatabase
 from rentpay_cli.flows import read_inbox, verify
-from rentpay_cli.flows.read_inbox import COLLECTION, TOGETHER
+from rentpay_cli.flows.read_inbox import COLLECTION
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.service import worker
 from rentpay_cli.store import health_reads, inbox
+from rentpay_cli.store.inbox import TOGETHER
 from rentpay_cli.store.rows import StaleWrite
 
 

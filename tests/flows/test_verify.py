@@ -64,6 +64,7 @@ def test_what_rentpay_itself_wrote_fits(rt: Runtime, url: str) -> None:
     assert found.rows["attempt"] == 3
 
 
+@pytest.mark.forges
 @pytest.mark.parametrize(
     ("statement", "sentence"),
     [

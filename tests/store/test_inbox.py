@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from rentpay_cli.core.callbacks import EnquiryKind
 from rentpay_cli.core.journal import changes_in
 from rentpay_cli.flows.verify import verify
 from rentpay_cli.runtime import Runtime
@@ -27,7 +28,7 @@ LATER = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 def token(rt: Runtime) -> str:
     """The token of a question of ours."""
     with rt.database.transaction() as session:
-        enquiries.ask(session, "balance", "ours", NOW)
+        enquiries.ask(session, EnquiryKind.BALANCE, "ours", NOW)
     return "ours"
 
 
@@ -87,7 +88,7 @@ def test_the_token_of_an_attempt_is_ours(rt: Runtime) -> None:
     digest = attempts.token_sha256("t")
     with rt.database.transaction() as session:
         assert inbox._ours(session, {digest}) == set()
-        enquiries.ask(session, "status", "t", NOW)
+        enquiries.ask(session, EnquiryKind.STATUS, "t", NOW)
         assert inbox._ours(session, {digest}) == {digest}
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import NoResultFound
 from sqlmodel import Session, SQLModel
 
 from rentpay_cli.core.attempt import State
+from rentpay_cli.core.evidence import Source
 from rentpay_cli.core.payout import PayableStatus
 from rentpay_cli.flows import register
 from rentpay_cli.runtime import Runtime
@@ -89,7 +90,7 @@ def test_ids_of_another_attempt_are_named_and_our_own_are_not(rt: Runtime, sent:
 @pytest.mark.parametrize(
     ("ask", "index"),
     [
-        (lambda session: attempts.went_through_after(session, NOW, not_by="ruling"), "ix_attempt_payout_began"),
+        (lambda session: attempts.went_through_after(session, NOW, not_by=Source.RULING), "ix_attempt_payout_began"),
         (lambda session: payables.candidates(session, [1], NOW, NOW), "ix_attempt_payout_not_moved"),
         (payables.count_failed, "ix_payable_open"),
         (lambda session: payables.waiting(session, PayableStatus.FAILED, now=NOW), "ix_payable_open"),

@@ -12,11 +12,12 @@ from typing import Any
 from sqlalchemy import text
 from sqlmodel import Session
 
-from rentpay_cli.core.evidence import Evidence, Moved, NotMoved
+from rentpay_cli.core.collect import WayIn
+from rentpay_cli.core.evidence import Evidence, Moved, NotMoved, Source
 from rentpay_cli.core.payout import Refusal
 from rentpay_cli.flows import register
 from rentpay_cli.flows.disburse import disburse
-from rentpay_cli.flows.learn import Learned, Source, learn
+from rentpay_cli.flows.learn import Learned, learn
 from rentpay_cli.flows.send import Outcome
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, payments, readonly, reads
@@ -77,11 +78,11 @@ class Stage(Books):
             cents = round(shillings * 100)
             return money_in.book(
                 session,
-                way=way,
+                way=WayIn(way),
                 amount_cents=cents,
                 paid_at=self.now,
                 at=self.now,
-                learned_by="test",
+                learned_by=Source.RULING,
                 **proved,
                 **known,
             )
@@ -100,11 +101,11 @@ class Stage(Books):
             cents = shillings * 100
             money = money_in.book(
                 session,
-                way="paybill",
+                way=WayIn.PAYBILL,
                 amount_cents=cents,
                 paid_at=self.now,
                 at=self.now,
-                learned_by="test",
+                learned_by=Source.RULING,
                 receipt=f"SKC{self._tokens:07}",
                 **_proof(self.now),
             )

@@ -11,12 +11,13 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from rentpay_cli.core.evidence import Moved, Unanswered
-from rentpay_cli.core.payout import HoldKind, PayableKind, PaymentStatus, Refusal, StopKind
+from rentpay_cli.core.callbacks import Address
+from rentpay_cli.core.evidence import Moved, Source, Unanswered
+from rentpay_cli.core.payout import HoldKind, PayableKind, PaymentStatus, RefundWay, Refusal, Reversed, StopKind
 from rentpay_cli.errors import RuleRefused
 from rentpay_cli.flows import collect, paybill, register
 from rentpay_cli.flows.disburse import Plan, plan_retry
-from rentpay_cli.flows.learn import Source, learn
+from rentpay_cli.flows.learn import learn
 from rentpay_cli.flows.resolve import read_ruling, resolve
 from rentpay_cli.flows.send import Sent, Settled, Unclear
 from rentpay_cli.runtime import Runtime
@@ -346,14 +347,14 @@ def test_20_a_hold_and_a_claim_at_once_are_never_both(stage: Stage) -> None:
 # --- money that goes back ---------------------------------------------------------------------------------------------
 
 
-def refund(stage: Stage, payment: int, *, way: str = "portal", becomes: str = "completed") -> int:
+def refund(stage: Stage, payment: int, *, way: RefundWay = RefundWay.PORTAL, becomes: str = "completed") -> int:
     """The tenant's money goes back, or is on its way."""
     (row,) = stage.rows("SELECT money_in_id FROM payment WHERE id = :id", id=payment)
     with stage.rt.database.transaction() as session:
         money = money_in.get(session, row["money_in_id"])
         number = refunds.propose(session, money, way=way, reason="asked back", by="test", at=stage.now)
         found = refunds.get(session, number)
-        if way == "reversal":
+        if way is RefundWay.REVERSAL:
             refunds.send(session, found, f"refund {number}", stage.now)
         elif becomes == "completed":
             refunds.complete(session, found, stage.now, "test", receipt=f"SKV{number:07}", moved_at=stage.now)
@@ -399,7 +400,7 @@ def test_24_a_portal_reversal_on_the_way_and_a_payout_that_fails_settle_each_oth
     with stage.rt.database.transaction() as session:  # M-Pesa's statement shows what a person did in the portal
         row = payments.get(session, payment)
         money = money_in.get(session, row.money_in_id or 0)
-        refunds.reverse(session, row, "refund", stage.now, "test")
+        refunds.reverse(session, row, Reversed.REFUND, stage.now, "test")
         money_in.note_returned(session, money, stage.now)
         session.add(
             Refund(
@@ -415,7 +416,7 @@ def test_24_a_portal_reversal_on_the_way_and_a_payout_that_fails_settle_each_oth
 
 def test_25_a_refund_that_fails_lets_the_share_go_once(stage: Stage) -> None:
     payment = stage.rent(stage.place(stage.owner()))
-    number = refund(stage, payment, way="reversal")
+    number = refund(stage, payment, way=RefundWay.REVERSAL)
     assert refusal(stage.disburse(payment)) == Refusal.REFUND
     (attempt,) = stage.rows("SELECT id FROM attempt WHERE refund_id = :id", id=number)
     with stage.rt.database.transaction() as session:
@@ -565,7 +566,7 @@ def test_36_what_is_not_read_or_is_held_about_a_failure_keeps_the_share(stage: S
     payment = stage.paid()
     stage.disburse(payment)
     stage.failed(stage.newest())
-    inbox.append(stage.rt.database, [("payout", tokens[-1], None, b'{"Result": {"ResultCode": 0}}')], stage.now)
+    inbox.append(stage.rt.database, [(Address.PAYOUT, tokens[-1], None, b'{"Result": {"ResultCode": 0}}')], stage.now)
     if state == "held":
         with stage.rt.database.transaction() as session:
             session.execute(text("UPDATE inbox SET state = 'held', outcome = 'from elsewhere'"))

@@ -7,14 +7,16 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import psycopg
+from psycopg.rows import dict_row
 
 from rentpay_cli.store import schema
+from rentpay_cli.store.readonly import Reader, Row
 
 TEMPLATE = "rentpay_template"
 
@@ -48,6 +50,7 @@ class ServerUrl:
     def __init__(self, uri: str) -> None:
         self._uri = uri
         self.idle: list[Copy] = []
+        self.in_use: dict[str, Copy] = {}
         self.definitions = self.emptying = self.sweeping = ""
 
     def execute(self, statement: str) -> None:
@@ -92,6 +95,10 @@ class Copy:
             return definitions(self._keeper) == self._server.definitions
         return False
 
+    def reader(self) -> Reader:
+        """What the keeper sees, who need not be introduced to the tables again for each test."""
+        return Reader(self.url, _Keeper(self._keeper))
+
     def close(self) -> None:
         """Send the keeper away."""
         self._keeper.close()
@@ -102,6 +109,17 @@ class Copy:
         self._server.execute(f"DROP DATABASE {self._name} WITH (FORCE)")
 
 
+class _Keeper:
+    """Plain SQL on a connection that outlives those who use the database."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def run(self, sql: str, _: Mapping[str, Any]) -> Iterator[Row]:
+        with self._connection.cursor(row_factory=dict_row) as cursor:
+            yield from cursor.execute(sql.encode())
+
+
 @contextmanager
 def copies(server: ServerUrl) -> Iterator[str]:
     """The URL of a database that is as new: with the current schema, and with nothing of whoever had it before."""
@@ -109,8 +127,9 @@ def copies(server: ServerUrl) -> Iterator[str]:
     if not copy.is_as_new():
         copy.drop()
         copy = Copy(server)
+    server.in_use[copy.url] = copy
     yield copy.url
-    server.idle.append(copy)
+    server.idle.append(server.in_use.pop(copy.url))
 
 
 def definitions(connection: Connection) -> str:

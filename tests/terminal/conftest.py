@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from rentpay_cli.core.evidence import NotMoved, Unanswered
+from rentpay_cli.core.findings import FindingKind
+from rentpay_cli.core.float_reading import ReadingSource
 from rentpay_cli.core.limits import Limits
 from rentpay_cli.flows import access, register
 from rentpay_cli.flows.disburse import disburse
@@ -46,8 +48,10 @@ def fill(url: str) -> str:
         read_inbox(rt)
         with rt.database.transaction() as session:
             accounts = [("Working Account", 10_000, 10_000), ("Utility Account", 4_921_700, 4_921_700)]
-            enquiries.note_balances(session, accounts, "balance", rt.now())
-            journal.raise_finding(session, rt.now(), "mismatch", "Something does not fit.", payment_id=int(COMPLETED))
+            enquiries.note_balances(session, accounts, ReadingSource.QUERY, rt.now())
+            journal.raise_finding(
+                session, rt.now(), FindingKind.MISMATCH, "Something does not fit.", payment_id=int(COMPLETED)
+            )
         token = access.give(rt, name="asha", role="admin").token
         access.give(rt, name="wanjiru", role="owner", owner="1")
         return token

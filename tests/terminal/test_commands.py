@@ -96,6 +96,12 @@ CASES: dict[str, Case] = {
         script=[("Is that right? [y/N]:", "y\n")],
         says="M-Pesa says that paybill 600002 belongs to Organisation 600002. Is that right? [y/N]: y Added property 3",
     ),
+    "requests confirm": Case(
+        arguments="1", script=[("[y/N]:", "y\n")], says="Request 1, property 2, Hill View: from paybill 600001,"
+    ),
+    "requests list": Case(says="No. Asked (EAT) By About What "),
+    "requests show": Case(arguments="1", says="Request 1: destination About property 2, "),
+    "requests withdraw": Case(arguments="1", says="Request 1: destination About property 2, "),
     "property cancel-change": Case(arguments="2", says="Unchanged property 2: Hill View Owner "),
     "property confirm": Case(
         arguments="2",

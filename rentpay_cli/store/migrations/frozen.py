@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 FROZEN: Mapping[str, Mapping[str, str]] = {
     "0001": {
-        "sqlite": "cfa6fdb5b46aeb48cd1f57d5dccbcbe405d157f521b984d2d8c97d87ef76960f",
-        "postgresql": "dc34d85178bd76a33ffc4be0e3459516e214812f9c800ea4d37069fd1e1a36b9",
+        "sqlite": "05ba1d3a90b4f6b12cada4bb4820fbe0acffa6dacc9040c0823df4dda3024867",
+        "postgresql": "2084cd7fc7bfa301704e77fb3d814361e1f94442e7a0f6b3502441fb670071cb",
     },
     "0002": {
-        "sqlite": "1a6e0948c0261831260b5c9be7763e11fe0f2f5b21cd3dba02a1a6189b68d190",
-        "postgresql": "13f9726721bc0ab770c8d3a9052a91f403b7a4eeb0efe6da1540f7fbcf7a0313",
+        "sqlite": "0138a37bca5466581f95c0685a33ca12592ddbb403211c3fe9cd5a614a78711e",
+        "postgresql": "b0a9152860ef1bd0415017f652ed28e200ecb093569022a61d7952cafd55d2b5",
     },
 }

@@ -14,6 +14,8 @@ UPDATE money_in SET allocated_cents = (SELECT coalesce(sum(p.amount_cents), 0) F
                                         WHERE p.money_in_id = NEW.money_in_id AND p.status = 'success')
  WHERE id = NEW.money_in_id
 """
+_LOCK_MONEY = "PERFORM FROM money_in WHERE id = NEW.money_in_id FOR NO KEY UPDATE; "
+"""On PostgreSQL the sum must be taken after whoever changes another payment of this money has ended."""
 _COLUMNS = ("disbursements", "payments", "collected_cents", "fee_cents", "amount_cents", "charge_cents")
 _DISBURSED = """
 SELECT NEW.completed_day, CASE WHEN NEW.status = 'completed' THEN 1 ELSE 0 END, NEW.payment_count,
@@ -80,7 +82,8 @@ def create_totals(connection: Connection) -> None:
 def _create(connection: Connection, name: str, table: str, event: str, when: str, deed: str) -> None:
     begin = f"CREATE TRIGGER {name} AFTER {event} ON {table} FOR EACH ROW"
     if connection.dialect.name == "postgresql":
-        body = f"$$ BEGIN {deed}; RETURN NULL; END $$"
+        lock = _LOCK_MONEY if deed is _ALLOCATE else ""
+        body = f"$$ BEGIN {lock}{deed}; RETURN NULL; END $$"
         connection.execute(text(f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS {body}"))
         connection.execute(text(f"{begin} WHEN ({when}) EXECUTE FUNCTION {name}()"))
     else:

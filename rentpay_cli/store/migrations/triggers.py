@@ -130,23 +130,26 @@ FIXED = {
         *("kind", "destination_change_id", "attempt_id", "hold_id", "payout_stop_id", "access_id", "refund_id"),
         *("payout_run_id", "money_in_id", "shown", "digest", "needs_two", "asked_by_id", "asked_by", "asked_at"),
     ),
+    "enquiry": ("kind", "attempt_id", "money_in_id", "asked_with", "short_code", "token_sha256", "asked_at"),
     "finding": ("kind", "payment_id", "attempt_id", "disbursement_id", "money_in_id", "text", "found_at"),
     "balance_reading": ("account", "current_cents", "available_cents", "source", "read_at"),
     "journal": ("id", "at", "actor", "event", "payment_id", "attempt_id", "detail", "hash"),
 }
 
-KEPT = (*FIXED, "owner", "property", "tenant", "enquiry")
+KEPT = (*FIXED, "owner", "property", "tenant")
 """The tables that nothing is ever deleted from."""
 
 SET_ONCE = {
     "money_in": ("receipt", "returned_at", "proved_at", "proved_by"),
     "attempt": ("conversation_id", "originator_conversation_id", "sent_at", "known_at", "first_not_found_at"),
-    "payment": ("money_in_id", "reversed_at", "reversed_because"),
+    "payment": ("money_in_id", "reversed_at", "reversed_because", "reversed_day"),
     "payable": ("receipt",),
     "disbursement": ("receipt", "completed_at", "completed_day", "mpesa_charge_cents"),
     "refund": ("receipt", "completed_at"),
     "hold": ("ended_by", "ended_at", "ended_reason"),
-    "payout_stop": ("lifted_by", "lifted_at"),
+    "payout_stop": ("lifted_by", "lifted_at", "lifted_reason"),
+    "access": ("revoked_by", "revoked_at"),
+    "enquiry": ("answered_at", "mpesa_asked_at", "mpesa_answered_at"),
     "destination_change": ("decided_by", "decided_at"),
     "request": ("decided_by_id", "decided_by", "decided_at"),
     "finding": ("closed_by", "closed_at", "closed_reason"),
@@ -158,6 +161,7 @@ _LIVE = (
 _ATTEMPT_IS = "EXISTS (SELECT 1 FROM attempt a WHERE a.{table}_id = {id} AND a.state = '{state}')"
 _LIVE_IN = """EXISTS (SELECT 1 FROM disbursement_member m JOIN disbursement d ON d.id = m.disbursement_id
     WHERE m.payable_id = NEW.id AND m.live = 1 AND d.status IN ({statuses}))"""
+_NINE_DIGITS = "length(NEW.value) = 9 AND CAST(CAST(NEW.value AS BIGINT) AS TEXT) = NEW.value"
 _REFUND_UNDER_WAY = "SELECT 1 FROM refund r WHERE r.money_in_id = {money_in} AND r.status IN ('proposed','processing')"
 
 
@@ -201,9 +205,10 @@ CHECKS = {
         "a payable begins pending or not_required",
     ),
     ("payable", "destination", "UPDATE"): (
-        "OLD.status NOT IN ('pending','failed') AND (OLD.paybill IS DISTINCT FROM NEW.paybill"
-        " OR OLD.account_number IS DISTINCT FROM NEW.account_number)",
-        "",
+        "OLD.paybill IS DISTINCT FROM NEW.paybill OR OLD.account_number IS DISTINCT FROM NEW.account_number",
+        "OLD.status IN ('pending','failed') AND NEW.status IN ('pending','failed') AND NOT EXISTS ("
+        "SELECT 1 FROM disbursement_member m JOIN disbursement d ON d.id = m.disbursement_id"
+        " WHERE m.payable_id = NEW.id AND m.live = 1 AND d.status <> 'proposed')",
         "the destination of what was sent is fixed",
     ),
     ("payable", "sent", "UPDATE"): (
@@ -254,7 +259,7 @@ CHECKS = {
         "a member goes to another destination",
     ),
     ("disbursement", "paid", "UPDATE"): (
-        _becomes("processing"),
+        _becomes("processing", "settled"),
         f"""NOT EXISTS (SELECT 1 FROM disbursement_member m
                 JOIN payable y ON y.id = m.payable_id JOIN payment p ON p.id = y.payment_id
                WHERE m.disbursement_id = NEW.id AND m.live = 1 AND y.kind = 'share'
@@ -265,7 +270,8 @@ CHECKS = {
     ),
     ("disbursement", "approved", "UPDATE"): (
         _becomes("processing"),
-        "NEW.run_id IS NULL OR EXISTS (SELECT 1 FROM payout_run r WHERE r.id = NEW.run_id AND r.status = 'approved')",
+        "NEW.run_id IS NULL OR EXISTS (SELECT 1 FROM payout_run r"
+        " WHERE r.id = NEW.run_id AND r.owner_id = NEW.owner_id AND r.status = 'approved')",
         "its run is not approved",
     ),
     ("disbursement", "not_moved", "UPDATE"): (
@@ -301,7 +307,8 @@ CHECKS = {
     ("disbursement_member", "back", "UPDATE"): (
         "OLD.live IS NULL AND NEW.live = 1",
         f"""EXISTS (SELECT 1 FROM disbursement d WHERE d.id = NEW.disbursement_id AND d.status = 'failed'
-                AND {_ATTEMPT_IS.format(table="disbursement", id="d.id", state="moved")})""",
+                AND {_ATTEMPT_IS.format(table="disbursement", id="d.id", state="moved")})
+            AND EXISTS (SELECT 1 FROM payable y WHERE y.id = NEW.payable_id AND y.status IN ('pending','failed'))""",
         "a member comes back only to what moved after all",
     ),
     ("attempt", "payout", "INSERT"): (
@@ -317,6 +324,11 @@ CHECKS = {
         "an attempt to refund is that of a refund on its way",
     ),
     ("refund", "begins", "INSERT"): ("NEW.status <> 'proposed'", "", "a refund begins proposed"),
+    ("refund", "of_money", "INSERT"): (
+        "",
+        "EXISTS (SELECT 1 FROM money_in i WHERE i.id = NEW.money_in_id AND i.returned_at IS NULL)",
+        "this money is not with us any more",
+    ),
     ("refund", "ways", "UPDATE"): (
         "OLD.status = 'proposed' AND ((NEW.status = 'processing' AND NEW.way <> 'reversal')"
         " OR (NEW.status = 'completed' AND NEW.way <> 'portal'))",
@@ -341,6 +353,8 @@ CHECKS = {
         _ATTEMPT_IS.format(table="refund", id="NEW.id", state="moved"),
         "nobody knows that its attempt moved money",
     ),
+    ("setting", "forgetting", "INSERT"): ("NEW.name = 'forgetting'", _NINE_DIGITS, "only nine digits are forgotten"),
+    ("setting", "forgotten", "UPDATE"): ("NEW.name = 'forgetting'", _NINE_DIGITS, "only nine digits are forgotten"),
     ("payout_run", "begins", "INSERT"): ("NEW.status <> 'proposed'", "", "a run begins proposed"),
     ("payout_run", "approved", "UPDATE"): (
         f"NEW.needs_approval = 1 AND {_becomes('approved')}",

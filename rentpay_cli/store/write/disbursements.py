@@ -17,11 +17,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, SQLModel, col, select
 
 from rentpay_cli.core.clock import eat_day
-from rentpay_cli.core.payout import DisbursementStatus, PayableKind, PayableStatus, Way
+from rentpay_cli.core.payout import DisbursementStatus, PayableKind, PayableStatus, RunStatus, Way
 from rentpay_cli.core.transfers import Transfer
 from rentpay_cli.store import chain
 from rentpay_cli.store.guard import Candidate
-from rentpay_cli.store.rows import Rows
+from rentpay_cli.store.rows import Rows, number_of
 from rentpay_cli.store.tables import Disbursement, DisbursementMember, Payable, Payment
 from rentpay_cli.store.write import payables
 
@@ -101,7 +101,7 @@ def complete_by_hand(
 def complete(session: Session, disbursement: Disbursement, at: datetime, by: str, **facts: Any) -> None:
     """Let a transfer that was sent, and whose attempt moved money, have settled its members."""
     _DISBURSEMENTS.move(session, disbursement, {"status": DisbursementStatus.COMPLETED.value, **facts})
-    numbers = members_of(session, disbursement.id or 0)
+    numbers = members_of(session, number_of(disbursement))
     payables.move(session, numbers, (PayableStatus.PROCESSING,), PayableStatus.COMPLETED)
     _carry(session, disbursement, at, by)
 
@@ -112,7 +112,7 @@ def fail(session: Session, disbursement: Disbursement, at: datetime, by: str, **
     A share that was taken back meanwhile and the entry that takes it back settle each other, if that is free, too.
     """
     _DISBURSEMENTS.move(session, disbursement, {"status": DisbursementStatus.FAILED.value, **facts})
-    numbers = _free_members(session, disbursement.id or 0)
+    numbers = _free_members(session, number_of(disbursement))
     payables.move(session, numbers, (PayableStatus.PROCESSING,), PayableStatus.FAILED)
     for share, entry in session.execute(_TAKEN_BACK, {"payables": numbers}).all():
         pair = payables.candidates(session, [share, entry], at)
@@ -135,7 +135,7 @@ _TAKEN_BACK = text(
 def cancel(session: Session, disbursement: Disbursement) -> None:
     """Let a transfer that was only proposed never be made; its members are free."""
     _DISBURSEMENTS.move(session, disbursement, {"status": DisbursementStatus.CANCELLED.value})
-    _free_members(session, disbursement.id or 0)
+    _free_members(session, number_of(disbursement))
 
 
 def cancel_proposed(session: Session, payable_ids: Sequence[int]) -> None:
@@ -144,7 +144,7 @@ def cancel_proposed(session: Session, payable_ids: Sequence[int]) -> None:
         cancel(session, get(session, number))
         if run_id is not None:
             session.execute(_VOID, {"run": run_id})
-            chain.changed(session, "payout_run", run_id, {"status": "void"})
+            chain.changed(session, "payout_run", run_id, {"status": RunStatus.VOID.value})
 
 
 _PROPOSED_FOR = text(
@@ -165,14 +165,14 @@ def pay_by_hand(
     """
     cancel_proposed(session, payable_ids)
     was = payables.lock(session, payable_ids)
-    among = payables.candidates(session, [each.id or 0 for each in was], at)
+    among = payables.candidates(session, [number_of(each) for each in was], at)
     free = [each for each in among if each.facts.status in _FREE and each.facts.live is None]
     total_cents = sum(each.amount_cents for each in among)
     destination = next((each.destination for each in among if each.destination is not None), None)
     errors = [
         _paid_in_error(session, None, payable, at, by)
         for payable in was
-        if (payable.id or 0) not in {each.payable_id for each in free}
+        if number_of(payable) not in {each.payable_id for each in free}
     ]
     members = [*free, *(payables.candidates(session, errors, at) if errors else [])]
     numbers = tuple(each.payable_id for each in members)
@@ -187,13 +187,13 @@ def rule_moved(session: Session, disbursement: Disbursement, at: datetime, by: s
     A member that is free is settled by it. For each that is settled or on its way by another transfer, the owner was
     paid in error: that amount is a member in its place, and stands against him as what is to be recovered.
     """
-    number = disbursement.id or 0
+    number = number_of(disbursement)
     cancelled = set(session.execute(_PROPOSED_BESIDES, {"disbursement": number}).scalars())
     for other in sorted(cancelled):
         cancel(session, get(session, other))
     was = payables.lock(session, session.execute(_DEAD_MEMBERS, {"disbursement": number}).scalars())
-    free = [each for each in was if each.status in _FREE and not _is_live(session, each.id or 0)]
-    _revive(session, number, [each.id or 0 for each in free])
+    free = [each for each in was if each.status in _FREE and not _is_live(session, number_of(each))]
+    _revive(session, number, [number_of(each) for each in free])
     errors = [_paid_in_error(session, number, each, at, by) for each in was if each not in free]
     shares = [each for each in free if each.kind == PayableKind.SHARE]
     paid = [session.get_one(Payment, each.payment_id) for each in shares]
@@ -206,7 +206,7 @@ def rule_moved(session: Session, disbursement: Disbursement, at: datetime, by: s
         + sum(each.amount_cents for each in was if each not in free),
     }
     _DISBURSEMENTS.move(session, disbursement, {"status": DisbursementStatus.COMPLETED.value, **sums, **facts})
-    settled = [each.id or 0 for each in free] + errors
+    settled = [number_of(each) for each in free] + errors
     payables.move(session, settled, _FREE, PayableStatus.COMPLETED)
     _carry(session, disbursement, at, by)
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from rentpay_cli.core.collect import ReceivedBy, WayIn
+from rentpay_cli.core.evidence import Source
 from rentpay_cli.store.rows import Rows
 from rentpay_cli.store.tables import MoneyIn
 
@@ -16,21 +18,22 @@ _MONEY = Rows(MoneyIn)
 def book(
     session: Session,
     *,
-    way: str,
+    way: WayIn,
     amount_cents: int,
     paid_at: datetime,
     at: datetime,
-    learned_by: str,
+    learned_by: Source,
+    received_by: ReceivedBy = ReceivedBy.PLATFORM,
     **known: Any,
 ) -> int:
     """Book money that came in; its number. `known` is what else is known of it, such as its receipt."""
     columns = {
-        "way": way,
-        "received_by": "platform",
+        "way": way.value,
+        "received_by": received_by.value,
         "amount_cents": amount_cents,
         "paid_at": paid_at,
         "booked_at": at,
-        "learned_by": learned_by,
+        "learned_by": learned_by.value,
         "allocated_cents": 0,
         **known,
     }

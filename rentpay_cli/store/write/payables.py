@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import bindparam, text, update
 from sqlalchemy import select as select_columns
@@ -13,6 +13,7 @@ from sqlmodel import Session, SQLModel, col, select
 
 from rentpay_cli.core.clock import eat_day, to_milliseconds
 from rentpay_cli.core.codes import Advice
+from rentpay_cli.core.evidence import Source
 from rentpay_cli.core.money import CENTS
 from rentpay_cli.core.payout import (
     PayableKind,
@@ -84,13 +85,28 @@ def get(session: Session, payable_id: int) -> Payable:
     return found
 
 
-_OF_PAYMENT = select(Payable).where(_TABLE.c.payment_id == bindparam("payment"), _TABLE.c.kind == "share")
+_OF_PAYMENT = select(Payable).where(
+    _TABLE.c.payment_id == bindparam("payment"), _TABLE.c.kind == PayableKind.SHARE.value
+)
 
 
 def share_of(session: Session, payment_id: int) -> Payable | None:
     """The owner's share of a payment; None while the tenant has not paid. It is not locked."""
     found: Payable | None = session.execute(_OF_PAYMENT, {"payment": payment_id}).scalar()
     return found
+
+
+class OfPayment(Protocol):
+    """A payable that may be the share of a payment."""
+
+    @property
+    def payment_id(self) -> int | None: ...
+
+
+def payment_of(share: OfPayment) -> int:
+    """The number of the payment whose share it is; only an entry may have none."""
+    assert share.payment_id is not None
+    return share.payment_id
 
 
 def move(session: Session, payable_ids: Sequence[int], seen: Iterable[PayableStatus], to: PayableStatus) -> None:
@@ -275,9 +291,9 @@ _RULED = text(
 )
 
 
-def was_learned_by(session: Session, payable_id: int, source: str) -> bool:
+def was_learned_by(session: Session, payable_id: int, source: Source) -> bool:
     """Whether the fate of a transfer of this share, or that the rent in it came in, became known by the source."""
-    return bool(session.execute(_RULED, {"payable": payable_id, "source": source}).scalar())
+    return bool(session.execute(_RULED, {"payable": payable_id, "source": source.value}).scalar())
 
 
 _SAME = text(
@@ -298,7 +314,10 @@ def looks_repeated(session: Session, owner_id: int, amount_cents: int, since: da
 _SHARES_OF = (
     select_columns(_TABLE.c.id)
     .join(SQLModel.metadata.tables["payment"], SQLModel.metadata.tables["payment"].c.id == _TABLE.c.payment_id)
-    .where(SQLModel.metadata.tables["payment"].c.money_in_id == bindparam("money"), _TABLE.c.kind == "share")
+    .where(
+        SQLModel.metadata.tables["payment"].c.money_in_id == bindparam("money"),
+        _TABLE.c.kind == PayableKind.SHARE.value,
+    )
     .order_by(_TABLE.c.id)
 )
 

@@ -10,10 +10,10 @@ from datetime import datetime
 from sqlalchemy import bindparam, text
 from sqlmodel import Session, SQLModel, col, select
 
-from rentpay_cli.core.payout import DisbursementStatus, Refusal, Way, why_not
+from rentpay_cli.core.payout import DisbursementStatus, Refusal, RunStatus, Way, why_not
 from rentpay_cli.core.transfers import Destination, Due, Transfer, form
 from rentpay_cli.store.guard import Candidate
-from rentpay_cli.store.rows import Rows
+from rentpay_cli.store.rows import Rows, number_of
 from rentpay_cli.store.tables import Disbursement, PayoutRun, Property
 from rentpay_cli.store.write import disbursements, payables
 
@@ -57,7 +57,7 @@ def plan(
     short code; `reserve_cents` is kept back; under `minimum_cents` in all nothing is sent.
     """
     found = payables.lock_all_free(session, owner_id)
-    among = payables.candidates(session, [each.id or 0 for each in found], now, own=own) if found else []
+    among = payables.candidates(session, [number_of(each) for each in found], now, own=own) if found else []
     behind = {each.payable_id: refusal for each in among if (refusal := why_not(each.facts)) is not None}
     due = [each for each in among if each.payable_id not in behind]
     formed = form(
@@ -94,7 +94,7 @@ def propose(
         "due_at": due_at,
         "digest": planned.digest,
         "needs_approval": int(needs_approval),
-        "status": "proposed",
+        "status": RunStatus.PROPOSED.value,
         "made_by": by,
         "created_at": at,
     }
@@ -123,19 +123,19 @@ def get(session: Session, run_id: int) -> PayoutRun:
 
 def approve(session: Session, run: PayoutRun) -> None:
     """Let the transfers of a run leave; the database refuses it of one that nobody has confirmed."""
-    _RUNS.move(session, run, {"status": "approved"})
+    _RUNS.move(session, run, {"status": RunStatus.APPROVED.value})
 
 
 def void(session: Session, run: PayoutRun) -> None:
     """Let a run never be carried out: what is only proposed is cancelled, and its members are free."""
-    _RUNS.move(session, run, {"status": "void"})
-    for number in _proposed(session, run.id or 0):
+    _RUNS.move(session, run, {"status": RunStatus.VOID.value})
+    for number in _proposed(session, number_of(run)):
         disbursements.cancel(session, disbursements.get(session, number))
 
 
 def finish(session: Session, run: PayoutRun) -> None:
     """Note that nothing of a run is proposed any more."""
-    _RUNS.move(session, run, {"status": "done"})
+    _RUNS.move(session, run, {"status": RunStatus.DONE.value})
 
 
 def claim(
