@@ -232,8 +232,8 @@ def _facts_are(**changed: Any) -> Iterator[None]:
     """The guard no longer sees some of the facts about a payable."""
     candidates = payables.candidates
 
-    def blind(*arguments: Any) -> list[Candidate]:
-        return [replace(each, facts=replace(each.facts, **changed)) for each in candidates(*arguments)]
+    def blind(*arguments: Any, **options: Any) -> list[Candidate]:
+        return [replace(each, facts=replace(each.facts, **changed)) for each in candidates(*arguments, **options)]
 
     with patch("rentpay_cli.store.write.payables.candidates", blind):
         yield

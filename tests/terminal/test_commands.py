@@ -114,7 +114,7 @@ CASES: dict[str, Case] = {
     "record-payment": Case(
         arguments="--property 1 --amount 10000", says="Payment 9: KES 10,000 (cash) for Sunset ", is_plain=True
     ),
-    "report disbursements": Case(says="Status Disbursements Amount "),
+    "report disbursements": Case(says="Status Disbursements Payments Amount "),
     "report ledger": Case(says="Account Debit Credit Balance "),
     "report revenue": Case(says="Month "),
     "resolve": Case(
