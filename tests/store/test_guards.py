@@ -21,6 +21,8 @@ from rentpay_cli.store.rows import StaleWrite
 from rentpay_cli.store.tables import Attempt, Owner, Payment, Property
 from rentpay_cli.store.write import disbursements, money_in, payables
 
+pytestmark = pytest.mark.forges  # single steps, without those that belong to them
+
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
 
