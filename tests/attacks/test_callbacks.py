@@ -58,6 +58,7 @@ BROUGHT_ABOUT = {
 """Each of what must never be, done by somebody who takes the guards away."""
 
 
+@pytest.mark.forges
 @pytest.mark.parametrize("trouble", NEVER)
 def test_the_fuzzer_notices_what_must_never_be(rt: Runtime, trouble: str) -> None:
     stage = Stage(rt)

@@ -26,6 +26,8 @@ from tests.attacks.target import environment, serving
 from tests.cli.conftest import Books, Cli, Ran, cli, database_url, quick, two_properties  # noqa: F401
 from tests.support.beginnings import Begin
 
+pytestmark = pytest.mark.forges  # files that are damaged, or no database at all
+
 COMMANDS = (
     ("payments",),
     ("status", "1"),

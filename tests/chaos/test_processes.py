@@ -15,9 +15,12 @@ import pytest
 from tests.chaos import statement
 from tests.chaos.children import Child, Platform
 from tests.chaos.nursery import Nursery
-from tests.chaos.processes import draw_plan, run
+from tests.chaos.processes import broken_rows, draw_plan, run
 from tests.chaos.statement import Row, Statement
+from tests.support.beginnings import Beginnings
 from tests.support.databases import copies
+from tests.support.everything import some_of_everything
+from tests.support.forger import forge
 
 TOLD_THAT_IT_IS_SENT = {"under_way", "outcome_unclear", "already_completed"}
 
@@ -233,3 +236,11 @@ def test_a_listener_that_keeps_dying_under_load_loses_nothing_that_it_acknowledg
                     thanked += [marker] if answer.status_code == 200 else []
         assert len(thanked) > 10
         assert statement.what_was_acknowledged_and_lost(database_url, thanked, delivered_by_mpesa=0) == []
+
+
+def test_rows_that_do_not_agree_break_a_promise(new_sqlite: Callable[[], str], beginnings: Beginnings) -> None:
+    url = new_sqlite()
+    beginnings.begin(url, some_of_everything)
+    assert broken_rows(url) == []
+    forge(url, "UPDATE money_in SET allocated_cents = 0 WHERE id = 1")
+    assert [each.invariant.number for each in broken_rows(url)] == [5]

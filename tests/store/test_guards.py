@@ -19,6 +19,8 @@ from rentpay_cli.store.rows import StaleWrite
 from rentpay_cli.store.write import disbursements, payables
 from tests.store.books import NOW, a_disbursement, a_payment, a_property, a_share, money
 
+pytestmark = pytest.mark.forges  # single steps, without those that belong to them
+
 
 def refuses(rt: Runtime, statement: str, **values: Any) -> None:
     with pytest.raises(DBAPIError), rt.database.transaction() as session:

@@ -23,6 +23,8 @@ from rentpay_cli.store.write import payables
 from tests.cli.conftest import Books
 from tests.support.world import settings_for
 
+pytestmark = pytest.mark.forges  # single steps, without those that belong to them
+
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
 
