@@ -33,11 +33,15 @@ def by_token(session: Session, digest: str) -> Enquiry | None:
 
 
 def settle(session: Session, enquiry: Enquiry, state: EnquiryState, outcome: str, at: datetime) -> None:
-    """Write down what became of a question, and in words."""
-    enquiry.state = state.value
-    enquiry.outcome = outcome
-    enquiry.answered_at = at
-    session.add(enquiry)
+    """Write down what became of a question, and in words, unless that is known: M-Pesa's answer can outrun its reply."""
+    asked = by_token(session, enquiry.token_sha256)
+    if asked is None or asked.state != EnquiryState.ASKED:
+        return
+    asked.state = state.value
+    asked.outcome = outcome
+    asked.answered_at = at
+    session.add(asked)
+    session.flush()
 
 
 def note_balances(

@@ -108,7 +108,7 @@ def test_what_rentpay_itself_wrote_fits(rt: Runtime, url: str) -> None:
         ("DELETE FROM inbox WHERE id = 4", "Callback 4 .* not in the database any more"),
         ("UPDATE property SET paybill = '600009' WHERE id = 2", "Property 2 .* paybill is 600001"),
         ("UPDATE property SET fee_percentage = '0' WHERE id = 1", "Property 1 .* fee percentage is empty"),
-        ("UPDATE payout_stop SET in_force = NULL, lifted_at = 1", "Payout stop 1 .* in force is 1"),
+        ("UPDATE payout_stop SET in_force = NULL, lifted_at = 1, lifted_by = 'x'", "Payout stop 1 .* in force is 1"),
         ("DELETE FROM payout_stop", "Payout stop 1 .* not in the database any more"),
     ],
 )  # fmt: skip
