@@ -33,7 +33,7 @@ def by_token(session: Session, digest: str) -> Enquiry | None:
 
 
 def settle(session: Session, enquiry: Enquiry, state: EnquiryState, outcome: str, at: datetime) -> None:
-    """Write down what became of a question, and in words, unless that is known: M-Pesa's answer can outrun its reply."""
+    """Write down what became of a question, in words, unless it is known: M-Pesa's answer can outrun its reply."""
     asked = by_token(session, enquiry.token_sha256)
     if asked is None or asked.state != EnquiryState.ASKED:
         return

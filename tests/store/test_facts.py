@@ -31,6 +31,8 @@ from rentpay_cli.store import enquiries, inbox, payments, stops
 from rentpay_cli.store.write import holds, money_in, payables, refunds
 from tests.stories.stage import Stage
 
+pytestmark = pytest.mark.forges  # some end a hold alone, so that the fact beside it is seen
+
 SHARE = 1
 PAYMENT = 1
 OWNER = 1
