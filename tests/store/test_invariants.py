@@ -183,6 +183,10 @@ BROKEN = {
         f"UPDATE payable SET status = 'completed' WHERE id = {first('payable', FREE)}",
         "UPDATE disbursement SET owner_id = owner_id + 1 WHERE way = 'portal'",
     ],
+    10: [
+        "UPDATE payment SET share_cents = share_cents - 100, fee_cents = fee_cents + 100"
+        " WHERE id = (SELECT min(id) FROM payment WHERE status = 'success' AND method = 'mpesa')",
+    ],
     11: [
         same_receipt("disbursement", "money_in"),
         same_receipt("refund", "money_in"),

@@ -25,6 +25,8 @@ from tests.support.forger import forge
 
 NOTHING: dict[Account, float] = {}
 
+pytestmark = pytest.mark.forges  # facts without what belongs to them, each with its posting
+
 
 @pytest.fixture
 def stage(rt: Runtime) -> Iterator[Stage]:

@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from rentpay_cli.core.callbacks import Address, CallbackState, EnquiryKind
 from rentpay_cli.core.clock import to_milliseconds
 from rentpay_cli.core.evidence import Moved, NotMoved, Overdue
+from rentpay_cli.core.findings import FindingKind
 from rentpay_cli.flows.disburse import disburse
 from rentpay_cli.flows.send import Claimed
 from rentpay_cli.runtime import Runtime
@@ -151,8 +153,8 @@ def test_the_journal_is_found_by_a_later_member(books: Books, sent: Claimed) -> 
 
 def test_a_finding_about_a_transfer_is_open_at_each_member(books: Books, sent: Claimed) -> None:
     with books.rt.database.transaction() as session:
-        journal.raise_finding(session, BEGAN, "mismatch", "odd", payment_id=1, attempt_id=sent.attempt_id)
-        journal.raise_finding(session, BEGAN, "mismatch", "of the first alone", payment_id=1)
+        journal.raise_finding(session, BEGAN, FindingKind.MISMATCH, "odd", payment_id=1, attempt_id=sent.attempt_id)
+        journal.raise_finding(session, BEGAN, FindingKind.MISMATCH, "of the first alone", payment_id=1)
     texts = [[row["text"] for row in reads.open_findings(books.rt.reader, number)] for number in (1, 2, 3)]
     assert texts == [["odd", "of the first alone"], ["odd"], ["odd"]]
 
@@ -165,8 +167,10 @@ def test_an_unclear_transfer_is_one_request_about_all(books: Books, sent: Claime
 
 def test_a_callback_and_the_answer_to_a_question_are_about_all(books: Books, sent: Claimed) -> None:
     with books.rt.database.transaction() as session:
-        enquiries.ask(session, "status", "asked", BEGAN, sent.attempt_id)
-    inbox.append(books.rt.database, [("payout", token, None, b"{}") for token in (sent.token, "asked", "none")], BEGAN)
+        enquiries.ask(session, EnquiryKind.STATUS, "asked", BEGAN, sent.attempt_id)
+    inbox.append(
+        books.rt.database, [(Address.PAYOUT, token, None, b"{}") for token in (sent.token, "asked", "none")], BEGAN
+    )
     with books.rt.database.transaction() as session:
-        inbox.mark(session, [inbox.Reading(number, "read", "moved", 1) for number in (1, 2, 3)], BEGAN)
+        inbox.mark(session, [inbox.Reading(number, CallbackState.READ, "moved", 1) for number in (1, 2, 3)], BEGAN)
     assert [row["payments"] for row in reads.callbacks(books.rt.reader)] == [(1,), (1, 2, 3), (1, 2, 3)]

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlmodel import Session
 
-from rentpay_cli.core.collect import WayIn
+from rentpay_cli.core.collect import ReceivedBy, WayIn
 from rentpay_cli.core.evidence import Evidence, Moved, NotMoved, Source
 from rentpay_cli.core.payout import Refusal
 from rentpay_cli.flows import register
@@ -76,6 +76,8 @@ class Stage(Books):
             if way in ("stk", "paybill"):
                 known["receipt"] = receipt or f"SKC{self._tokens:07}"
             cents = round(shillings * 100)
+            if "received_by" in known:
+                known["received_by"] = ReceivedBy(known["received_by"])
             return money_in.book(
                 session,
                 way=WayIn(way),

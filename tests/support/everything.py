@@ -14,6 +14,7 @@ from sqlmodel import Session, SQLModel
 
 from rentpay_cli.core.attempt import State
 from rentpay_cli.core.clock import eat_day
+from rentpay_cli.core.collect import ReceivedBy, WayIn
 from rentpay_cli.core.evidence import Evidence, Moved, NotMoved, Unanswered
 from rentpay_cli.core.payout import DisbursementStatus, HoldKind, PayableKind, PayableStatus, PaymentStatus, Way
 from rentpay_cli.flows import payouts, register, resolve
@@ -123,7 +124,13 @@ class Everything(Books):
         known = {"proved_by": "amina@office", "proved_at": self.moment, **known}
         with self.rt.database.transaction() as session:
             return money_in.book(
-                session, way=way, amount_cents=cents, paid_at=self.moment, at=self.moment, learned_by="ruling", **known
+                session,
+                way=WayIn(way),
+                amount_cents=cents,
+                paid_at=self.moment,
+                at=self.moment,
+                learned_by=Source.RULING,
+                **known,
             )
 
     def payment(self, money: int, place: str, cents: int = RENT_CENTS, *, is_due: bool = True) -> int:
@@ -382,7 +389,7 @@ def debts_and_cents(tell: Everything) -> None:
         [attempt] = attempts.of_payable(session, payables.share_of(session, odd).id)
     tell.learn_of(attempt.id, Moved("SKP0000006", None))
     own = tell.owner("Nyambura Gitau")
-    cash = tell.money("cash", received_by="owner", proved_by=None, proved_at=None)
+    cash = tell.money("cash", received_by=ReceivedBy.OWNER, proved_by=None, proved_at=None)
     theirs = tell.payment(cash, own, is_due=False)
     tell.entry(own, -FEE_CENTS, PayableKind.FEE_COLLECTED_BY_OWNER, payment_id=theirs)
     tell.arrives(tell.sent(own), "SKP0000007")

@@ -71,7 +71,7 @@ def _fill_register(rt: Runtime) -> None:
 
 def _fill_payments(rt: Runtime, books: Books) -> None:
     books.completed()
-    books.learn(books.sent(place="2"), NotMoved("1", "The balance is insufficient."), "payout")
+    books.learn(books.sent(), NotMoved("1", "The balance is insufficient."), "payout")
     unclear = books.paid()
     script(rt, lambda *_: Unanswered("read timeout"))
     assert isinstance(disburse(rt, unclear), Unclear)

@@ -99,13 +99,13 @@ CASES: dict[str, Case] = {
     "requests confirm": Case(
         arguments="1", script=[("[y/N]:", "y\n")], says="Request 1, property 2, Hill View: from paybill 600001,"
     ),
-    "requests list": Case(says="No. Asked (EAT) By About What "),
+    "requests list": Case(says="No. Asked (EAT) By About "),
     "requests show": Case(arguments="1", says="Request 1: destination About property 2, "),
     "requests withdraw": Case(arguments="1", says="Request 1: destination About property 2, "),
     "property cancel-change": Case(arguments="2", says="Unchanged property 2: Hill View Owner "),
     "property confirm": Case(
         arguments="2",
-        script=[("account 1234567? [y/N]:", "y\n"), ("by a way of your own? [y/N]:", "y\n")],
+        script=[("account 1234567? [y/N]:", "y\n")],
         says="Property 2: Hill View Until now ",
     ),
     "property edit": Case(arguments="1 --rent 12000", says="Changed property 1: Sunset Apartments Owner "),
