@@ -233,7 +233,7 @@ def is_platforms(payment: Row, find: Find) -> bool:
     """Whether the platform received the money of a payment that has some."""
     if payment["method"] in MPESA_METHODS:
         return True
-    return bool(find("money_in", payment["money_in_id"]).get("received_by") == "platform")
+    return bool(find("money_in", payment["money_in_id"]).get("received_by") == ReceivedBy.PLATFORM)
 
 
 def _of_payable(payable: Row, find: Find) -> Iterator[tuple[Fact, int]]:

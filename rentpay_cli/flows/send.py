@@ -255,10 +255,10 @@ def credential_digest(rt: Runtime) -> str:
 
 
 def _not_sent(session: Session, share: Payable, reason: Refusal, at: datetime) -> NotSent:
-    payment_id = share.payment_id or 0
+    payment_id = payment_of(share)
     if reason is Refusal.STOPPED:
         return stopped(session, payment_id, share.owner_id)
-    detail = holds.reason(session, share.id or 0, at) if reason is Refusal.HELD else None
+    detail = holds.reason(session, number_of(share), at) if reason is Refusal.HELD else None
     return NotSent(payment_id, reason, because(reason, detail))
 
 

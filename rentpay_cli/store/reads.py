@@ -9,7 +9,7 @@ from rentpay_cli.core.callbacks import CallbackState
 from rentpay_cli.core.findings import TABLE as FINDINGS
 from rentpay_cli.core.findings import FindingKind
 from rentpay_cli.core.nearest import MOST_NAMES
-from rentpay_cli.core.notices import NoticeState
+from rentpay_cli.core.notices import NoticeKind, NoticeState
 from rentpay_cli.store import predicates
 from rentpay_cli.store.predicates import who_is_meant
 from rentpay_cli.store.readonly import Reader, Row, where_all
@@ -453,5 +453,5 @@ def notices(reader: Reader, state: NoticeState | None, limit: int) -> list[Row]:
             limit=limit,
         )
     )
-    theirs = payments_of(reader, (row["subject"] for row in found if row["kind"] == "completed"))
-    return [{**row, "payments": theirs.get(row["subject"], ()) if row["kind"] == "completed" else ()} for row in found]
+    theirs = payments_of(reader, (row["subject"] for row in found if row["kind"] == NoticeKind.COMPLETED))
+    return [{**row, "payments": theirs.get(row["subject"], ()) if row["kind"] == NoticeKind.COMPLETED else ()} for row in found]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rentpay_cli.core.callbacks import Address
+from rentpay_cli.core.callbacks import Address, CallbackState
 from rentpay_cli.core.evidence import Moved, NotMoved, Overdue
 from rentpay_cli.flows import chase
 from rentpay_cli.flows.send import Claimed
@@ -240,7 +240,7 @@ def test_the_journal_of_each_member_has_what_befell_the_transfer(cli: Cli, books
 def test_a_callback_about_a_transfer_names_all_of_it(cli: Cli, books: Books, paid: Claimed) -> None:
     inbox.append(books.rt.database, [(Address.PAYOUT, paid.token, "10.0.0.1", b"{}")], BEGAN)
     with books.rt.database.transaction() as session:
-        inbox.mark(session, [inbox.Reading(1, "read", "moved", 1)], BEGAN)
+        inbox.mark(session, [inbox.Reading(1, CallbackState.READ, "moved", 1)], BEGAN)
     (row,) = cli.json("callbacks", "list")["callbacks"]
     assert (row["paymentId"], row["payments"]) == ("1", ALL)
     assert cli.json("callbacks", "show", "1")["callback"]["payments"] == ALL

@@ -94,8 +94,9 @@ def stop(attempt: str, owner: str = "NULL", since: int = -120_000, lifted: str =
     """Payouts were stopped before a transfer left."""
     force = f"CASE WHEN {lifted} IS NULL THEN 1 END"
     return f"""
-        INSERT INTO payout_stop (in_force, owner_id, kind, reason, stopped_by, stopped_at, lifted_at)
-        SELECT {force}, {owner}, 'clock', 'why', 'amina', a.created_at + {since}, {lifted}
+        INSERT INTO payout_stop (in_force, owner_id, kind, reason, stopped_by, stopped_at, lifted_at, lifted_by)
+        SELECT {force}, {owner}, 'clock', 'why', 'amina', a.created_at + {since}, {lifted},
+               CASE WHEN {lifted} IS NOT NULL THEN 'amina' END
           FROM attempt a JOIN disbursement d ON d.id = a.disbursement_id WHERE a.id = {attempt}
     """
 

@@ -17,6 +17,7 @@ from rentpay_cli.core.clock import eat_day
 from rentpay_cli.core.collect import ReceivedBy, WayIn
 from rentpay_cli.core.evidence import Evidence, Moved, NotMoved, Unanswered
 from rentpay_cli.core.payout import DisbursementStatus, HoldKind, PayableKind, PayableStatus, PaymentStatus, Way
+from rentpay_cli.core.requests import RequestKind, RequestState, Who
 from rentpay_cli.flows import payouts, register, resolve
 from rentpay_cli.flows.disburse import disburse
 from rentpay_cli.flows.learn import Source, learn
@@ -33,7 +34,7 @@ from rentpay_cli.store.tables import (
     Property,
     Refund,
 )
-from rentpay_cli.store.write import disbursements, holds, money_in, payables
+from rentpay_cli.store.write import disbursements, holds, money_in, payables, requests
 from tests.cli.conftest import Books
 
 BEGINS = datetime(2026, 11, 2, 6, 0, tzinfo=UTC)
@@ -234,6 +235,12 @@ class Everything(Books):
                 created_at=self.moment,
             )
             set_columns(session, made)
+            if needs_approval:
+                who, number = Who(None, "amina@office"), made.id or 0
+                asked = requests.ask(session, RequestKind.RUN, number, "a run", needs_two=False, by=who, at=self.moment)
+                found = requests.get(session, asked)
+                assert found is not None
+                requests.decide(session, found, RequestState.CONFIRMED, who, self.moment)
             set_columns(session, made, status="approved")
             return made.id or 0
 
