@@ -453,5 +453,9 @@ def notices(reader: Reader, state: NoticeState | None, limit: int) -> list[Row]:
             limit=limit,
         )
     )
-    theirs = payments_of(reader, (row["subject"] for row in found if row["kind"] == NoticeKind.COMPLETED))
-    return [{**row, "payments": theirs.get(row["subject"], ()) if row["kind"] == NoticeKind.COMPLETED else ()} for row in found]
+    completed = [row["subject"] for row in found if row["kind"] == NoticeKind.COMPLETED]
+    theirs = payments_of(reader, completed)
+    return [
+        {**row, "payments": theirs.get(row["subject"], ()) if row["kind"] == NoticeKind.COMPLETED else ()}
+        for row in found
+    ]

@@ -54,6 +54,7 @@ class Beginnings:
         path = self._folder / f"{len(self._built)}.db"
         with closing(sqlite3.connect(sqlite_path(url))) as database, closing(sqlite3.connect(path)) as kept:
             database.backup(kept)
+        path.chmod(0o600)  # as the databases are that are made here
         return lambda other: _replace(sqlite_path(other), path)
 
 
