@@ -236,7 +236,7 @@ def write_intention(
         payments=if_several(paid),
     )
     return Claimed(
-        paid[0],
+        paid[0] if paid else 0,
         disbursement_id,
         attempt_id,
         number,

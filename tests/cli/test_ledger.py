@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from rentpay_cli.core.evidence import Moved
 from rentpay_cli.runtime import Runtime
 from tests.cli.conftest import Books, Cli
@@ -70,6 +72,7 @@ def test_a_new_platform_has_no_books_yet(cli: Cli, books: Books) -> None:
     assert {line["balance"] for line in cli.json("report", "ledger")["accounts"]} == {0}
 
 
+@pytest.mark.forges
 def test_books_that_do_not_fit_what_is_owed_end_with_6_and_say_so(
     cli: Cli, books: Books, rt: Runtime, database_url: str
 ) -> None:

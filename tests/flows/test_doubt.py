@@ -733,6 +733,7 @@ def test_words_of_a_person_make_no_stop_one_after_a_restore(desk: Desk) -> None:
     assert stop["kind"] == StopKind.PERSON
 
 
+@pytest.mark.forges
 @pytest.mark.parametrize("kind", FindingKind)
 def test_a_finding_about_a_failed_payout_keeps_its_share_if_the_table_calls_the_kind_contrary(
     desk: Desk, kind: FindingKind
