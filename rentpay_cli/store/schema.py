@@ -91,8 +91,14 @@ class _Found:
 
     @property
     def made(self) -> Told:
-        """What it was made of."""
-        return fingerprint.read_back(self._made)
+        """What it was made of; raises `BadDatabase` if that is damaged."""
+        try:
+            return fingerprint.read_back(self._made)
+        except ValueError as error:
+            raise BadDatabase(
+                f"{self.place} is damaged: what it remembers of its own schema cannot be read.",
+                "Keep the file as it is, and go back to a copy with: rentpay restore FILE",
+            ) from error
 
     def check_revision(self) -> None:
         """Refuse what a newer version made, and what a revision made that was changed before it was released."""
