@@ -13,9 +13,8 @@ from rentpay_cli.core.codes import RULED_NOT_PAID, Advice
 from rentpay_cli.core.evidence import Moved, NotMoved, Source
 from rentpay_cli.core.members import if_several
 from rentpay_cli.core.notices import OWNER, NoticeKind
-from rentpay_cli.core.payout import PayableStatus, PaymentStatus, Way
+from rentpay_cli.core.payout import PayableStatus, PaymentStatus
 from rentpay_cli.core.redact import printable
-from rentpay_cli.core.transfers import Transfer
 from rentpay_cli.daraja.incoming import receipt_of
 from rentpay_cli.errors import RuleRefused, WrongUse
 from rentpay_cli.flows.learn import learn, payments_of
@@ -159,12 +158,13 @@ def _open_to_ruling(session: Session, ruling: Ruling) -> Attempt | Payable:
     """
     collection = attempts.of_payment(session, ruling.payment_id)
     payment = payments.get(session, ruling.payment_id)
-    if collection is None:
-        raise _nothing_to_rule(ruling.payment_id, "it moved no M-Pesa money")
-    if payment.status != PaymentStatus.SUCCESS.value or attempts.receipt_of(session, collection) is None:
+    if collection is not None and (
+        payment.status != PaymentStatus.SUCCESS.value or attempts.receipt_of(session, collection) is None
+    ):
         return _may_rule(collection, ruling, failed=payment.status == PaymentStatus.FAILED.value)
     share = payables.share_of(session, ruling.payment_id)
-    assert share is not None  # a payment that succeeded has one
+    if share is None:
+        raise _nothing_to_rule(ruling.payment_id, "it moved no M-Pesa money")
     payouts = attempts.of_payable(session, number_of(share))
     (share,) = payables.lock(session, [number_of(share)])
     doubtful = [each for each in payouts if _is_doubtful(session, each)]
@@ -237,12 +237,8 @@ def _not_sent_from_here(rt: Runtime, session: Session, share: Payable, ruling: R
             f"See: rentpay status {ruling.payment_id}",
             code="ruling_refused",
         )
-    number = number_of(share)
-    members = payables.candidates(session, [number], at)
-    cents = share.amount_cents
-    transfer = Transfer(Way.PORTAL, members[0].destination, (number,), 0, cents, 0)
-    made = disbursements.propose(session, transfer, members, at)
-    disbursements.complete_by_hand(session, made, at, rt.actor, receipt=ruling.receipt, moved_at=at)
+    receipt = ruling.receipt
+    made = disbursements.pay_by_hand(session, [number_of(share)], at, rt.actor, receipt=receipt, moved_at=at)
     for audience in OWNER:
         notices.put(session, NoticeKind.COMPLETED, made, audience, at)
     return State.MOVED

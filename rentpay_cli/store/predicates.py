@@ -18,11 +18,11 @@ FREE = f"{OPEN} AND y.status <> 'processing'"
 OWED = "(p.id IS NULL OR p.status = 'success')"
 """Not the share of rent that was given back."""
 
-LAST_TRANSFER = """(SELECT m.disbursement_id FROM disbursement_member m JOIN disbursement t ON t.id = m.disbursement_id
+_LAST = """(SELECT {column} FROM disbursement_member m JOIN disbursement t ON t.id = m.disbursement_id
     WHERE m.payable_id = y.id AND t.status NOT IN ('proposed','cancelled') ORDER BY m.disbursement_id DESC LIMIT 1)"""
+LAST_TRANSFER = _LAST.format(column="t.id")
 """The newest transfer of a payable that was sent or settled."""
-LAST_ADVICE = """(SELECT t.advice FROM disbursement_member m JOIN disbursement t ON t.id = m.disbursement_id
-    WHERE m.payable_id = y.id AND t.status NOT IN ('proposed','cancelled') ORDER BY m.disbursement_id DESC LIMIT 1)"""
+LAST_ADVICE = _LAST.format(column="t.advice")
 
 _HELD_NOW = "h.ended_at IS NULL AND (h.until IS NULL OR h.until > :now)"
 HOLDS = f"""

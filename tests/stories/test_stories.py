@@ -685,3 +685,40 @@ def test_money_that_names_nobody_is_not_sent_before_it_is_proved(stage: Stage) -
         money_in.prove(session, money_in.get(session, 1), "test", stage.now)
     assert isinstance(stage.disburse(payment), Sent)
     assert stage.payment(payment)["status"] == PaymentStatus.SUCCESS
+
+
+def test_what_was_approved_is_asked_about_again_before_it_leaves(stage: Stage) -> None:
+    owner = stage.owner()
+    held, contrary = (stage.share_of(owner, account, 1000) for account in "AB")
+    found = stage.run(owner, send=False)
+    with stage.rt.database.transaction() as session:
+        holds.place(session, HoldKind.PERSON, "a look", "test", stage.now, payable_id=stage.share(held))
+        holds.place(session, HoldKind.EVIDENCE, "odd", "rentpay", stage.now, payable_id=stage.share(contrary))
+        runs.approve(session, runs.get(session, found.run_id or 0))
+    assert [stage.claim(number) for number in found.transfers] == [
+        {stage.share(held): Refusal.HELD},
+        {stage.share(contrary): Refusal.CONTRARY},
+    ]
+    assert stage.transfers("proposed") == [1000] * 2
+
+
+def test_what_is_proposed_and_was_paid_by_hand_is_ruled_paid(stage: Stage) -> None:
+    owner = stage.owner()
+    payment = stage.share_of(owner, "A", 1000)
+    stage.run(owner, send=False)
+    resolve(stage.rt, read_ruling(payment, "SKT9999999", False, "on the statement"))
+    assert (stage.transfers("completed"), stage.transfers("cancelled")) == ([1000], [1000])
+    assert stage.rows("SELECT status FROM payout_run") == [{"status": "void"}]
+
+
+def test_a_run_beside_what_moved_after_all_is_void(stage: Stage) -> None:
+    owner = stage.owner()
+    payment = stage.share_of(owner, "A", 1000)
+    (number,) = stage.run(owner).transfers
+    stage.failed(number)
+    stage.later(days=1)
+    stage.share_of(owner, "B", 2000)
+    stage.run(owner, send=False)
+    resolve(stage.rt, read_ruling(payment, "SKT9999999", False, "on the statement", 1))
+    assert (stage.transfers("completed"), stage.transfers("cancelled")) == ([1000], [2000, 1000])
+    assert [row["status"] for row in stage.rows("SELECT status FROM payout_run ORDER BY id")] == ["approved", "void"]

@@ -1,7 +1,7 @@
 """Transfers to owners, and all that follows from what becomes of one.
 
-The database refuses what must not be; what follows is done here, by the one function `move` for each step, in the order
-that the triggers want: to send, the disbursement, its members, the payables, the attempt; to learn, the attempt, the
+The database refuses what must not be; what follows is done here, one function for each step, in the order that the
+triggers want: to send, the disbursement, its members, the payables, the attempt; to learn, the attempt, the
 disbursement, its members, the payables, the entries.
 """
 
@@ -27,7 +27,7 @@ from rentpay_cli.store.write import payables
 
 _DISBURSEMENTS = Rows(Disbursement, "status")
 _MEMBERS = Rows(DisbursementMember)
-_MEMBER, _PAYABLE = (SQLModel.metadata.tables[name] for name in ("disbursement_member", "payable"))
+_MEMBER = SQLModel.metadata.tables["disbursement_member"]
 _FREE = (PayableStatus.PENDING, PayableStatus.FAILED)
 
 
@@ -202,10 +202,9 @@ def rule_moved(session: Session, disbursement: Disbursement, at: datetime, by: s
     paid in error: that amount is a member in its place, and stands against him as what is to be recovered.
     """
     number = number_of(disbursement)
-    cancelled = set(session.execute(_PROPOSED_BESIDES, {"disbursement": number}).scalars())
-    for other in sorted(cancelled):
-        cancel(session, get(session, other))
-    was = payables.lock(session, session.execute(_DEAD_MEMBERS, {"disbursement": number}).scalars())
+    numbers = list(session.execute(_DEAD_MEMBERS, {"disbursement": number}).scalars())
+    cancel_proposed(session, numbers)
+    was = payables.lock(session, numbers)
     free = [each for each in was if each.status in _FREE and not _is_live(session, number_of(each))]
     _revive(session, number, [number_of(each) for each in free])
     errors = [_paid_in_error(session, number, each, at, by) for each in was if each not in free]
@@ -275,14 +274,6 @@ _DEAD_MEMBERS = (
     .where(_MEMBER.c.disbursement_id == bindparam("disbursement"), _MEMBER.c.live.is_(None))
     .order_by(_MEMBER.c.payable_id)
 )
-_PROPOSED_BESIDES = text(
-    """
-    SELECT other.disbursement_id FROM disbursement_member m
-      JOIN disbursement_member other ON other.payable_id = m.payable_id AND other.live = 1
-      JOIN disbursement d ON d.id = other.disbursement_id AND d.status = 'proposed'
-     WHERE m.disbursement_id = :disbursement
-    """
-)
 _ALL_MEMBERS = (
     select_columns(_MEMBER.c.payable_id)
     .where(_MEMBER.c.disbursement_id == bindparam("disbursement"))
@@ -334,19 +325,6 @@ def _set_live(session: Session, disbursement_id: int, numbers: Iterable[int], li
     session.flush()
     for number in sorted(session.execute(_SET_LIVE, values).scalars()):
         chain.changed(session, "disbursement_member", number, {"live": live})
-
-
-def last_of(session: Session, payable_id: int) -> int | None:
-    """The newest transfer of a payable that was sent or settled; None if it never was."""
-    return session.execute(_LAST_OF, {"payable": payable_id}).scalar()
-
-
-_LAST_OF = text(
-    """
-    SELECT max(m.disbursement_id) FROM disbursement_member m JOIN disbursement d ON d.id = m.disbursement_id
-     WHERE m.payable_id = :payable AND d.status NOT IN ('proposed','cancelled')
-    """
-)
 
 
 def payments_of(session: Session, disbursement_id: int) -> list[Payment]:

@@ -49,7 +49,7 @@ def place(
             continue
         if found.until is None or found.until > at:
             return None
-        _end(session, found, "rentpay", at, "its time was over")
+        end(session, found, "rentpay", at, "its time was over")
     if payable_id is not None and kind in RELEASED_ONCE and was_released(session, payable_id, kind):
         return None
     made = Hold(
@@ -95,18 +95,14 @@ def on_payable(session: Session, payable_id: int) -> list[Hold]:
 
 
 def end(session: Session, hold: Hold, by: str, at: datetime, reason: str) -> None:
-    """End a hold: a person has looked."""
-    _end(session, hold, by, at, reason)
+    """End a hold: a person has looked, or its time is over."""
+    hold.ended_by, hold.ended_at, hold.ended_reason = by, at, reason
+    session.add(hold)
+    session.flush()
 
 
 def end_evidence(session: Session, payable_id: int, by: str, at: datetime, reason: str) -> None:
     """End the hold that evidence placed on the payable: a person has ruled."""
     for found in on_payable(session, payable_id):
         if found.kind == HoldKind.EVIDENCE:
-            _end(session, found, by, at, reason)
-
-
-def _end(session: Session, hold: Hold, by: str, at: datetime, reason: str) -> None:
-    hold.ended_by, hold.ended_at, hold.ended_reason = by, at, reason
-    session.add(hold)
-    session.flush()
+            end(session, found, by, at, reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import text
@@ -142,17 +142,12 @@ def claim(
     members = disbursements.members_of(session, disbursement_id)
     payables.lock(session, members)
     among = payables.candidates(session, members, now, own=own)
-    refused = {each.payable_id: refusal for each in among if (refusal := _why_not_now(each)) is not None}
+    otherwise = {each.payable_id: replace(each.facts, live=None) for each in among}  # this very transfer has them
+    refused = {number: refusal for number, facts in otherwise.items() if (refusal := why_not(facts)) is not None}
     if refused:
         return refused
     disbursements.send(session, disbursement_id, among)
     return disbursement
-
-
-def _why_not_now(each: Candidate) -> Refusal | None:
-    """Why a member must not be sent, other than that this very transfer is to send it."""
-    refusal = why_not(each.facts)
-    return None if refusal is Refusal.PROPOSED else refusal
 
 
 _KEPT = text(
