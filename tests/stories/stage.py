@@ -23,7 +23,7 @@ from rentpay_cli.runtime import Runtime
 from rentpay_cli.store import attempts, payments, readonly, reads
 from rentpay_cli.store.engine import lock_payouts
 from rentpay_cli.store.tables import Disbursement, Owner, Property
-from rentpay_cli.store.write import money_in, payables, runs
+from rentpay_cli.store.write import disbursements, money_in, payables, runs
 from rentpay_cli.store.write.runs import Proposed
 from tests.cli.conftest import Books
 from tests.support.scripted import ScriptedMpesa, script
@@ -153,8 +153,7 @@ class Stage(Books):
         return proposed
 
     def propose(self, session: Session, owner: int, *, needs_approval: bool = False, **limits: int) -> Proposed:
-        lock_payouts(session, alone=False)
-        session.get_one(Owner, owner, with_for_update={"key_share": True})
+        self._lock(session, owner)
         planned = runs.plan(session, owner, self.now, **limits)
         return runs.propose(
             session,
@@ -167,10 +166,15 @@ class Stage(Books):
             by="test",
         )
 
+    def _lock(self, session: Session, owner: int) -> None:
+        lock_payouts(session, alone=False)
+        session.get_one(Owner, owner, with_for_update={"key_share": True})
+
     def claim(self, disbursement: int) -> int | Mapping[int, Refusal]:
         """Let a proposed transfer leave: its attempt, or why not."""
         with self.rt.database.transaction() as session:
             self._tokens += 1
+            self._lock(session, disbursements.get(session, disbursement).owner_id)
             claimed = runs.claim(session, disbursement, self.now)
             if not isinstance(claimed, Disbursement):
                 return claimed

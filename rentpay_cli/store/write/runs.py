@@ -136,6 +136,7 @@ def claim(
 ) -> Disbursement | Mapping[int, Refusal]:
     """Let a proposed transfer of an approved run leave as it was approved, or say which of its members must not.
 
+    Take part in paying out (`lock_payouts`) and lock the owner first: stops and holds are set beside those locks.
     The attempt is written next, in the same transaction.
     """
     disbursement = disbursements.get(session, disbursement_id)
